@@ -1,1 +1,83 @@
-//! .
+//! Migrations for PostgreSQL applications that keep every tenant in a schema of its own.
+//!
+//! An application has two sets of migrations compiled into it: one for the tables that all tenants share, one for the
+//! tables that every tenant has. [`Migrator::run`] brings a database from whatever state it is in to the state that the
+//! binary expects, in a fixed order: the registry, the shared set, then every tenant in the order of registration. Doing
+//! it twice, from two processes, or after a crash is always safe.
+//!
+//! ```no_run
+//! use migrations_core::{Database, MigrationSet, Migrator};
+//!
+//! # fn main() -> Result<(), migrations_core::Error> {
+//! let migrator = Migrator::new(
+//!     MigrationSet::new("shared")?
+//!         .with_migration("V1__plans", || "CREATE TABLE plans (code text PRIMARY KEY)".to_owned())?,
+//!     MigrationSet::new("tenant")?
+//!         .with_migration("V1__notes", || "CREATE TABLE notes (id bigint PRIMARY KEY, body text)".to_owned())?,
+//! );
+//! let database = Database::from_env()?;
+//! let report = migrator.run(&database)?;
+//! assert!(report.is_success());
+//! let (tenant, created) = migrator.get_or_create_tenant(&database, &"acme".parse()?)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # How to read this crate
+//!
+//! From the bottom to the top; nothing imports what is above it.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `set` | a migration set: read, checked, in order, with its digests |
+//! | `history` | refinery's history table in a schema: what was really applied |
+//! | `registry` | the framework's own tables: tenants, sets, runs |
+//! | `lock` | who may work on what: advisory locks, never waited for in the server |
+//! | `plan` | where every schema stands, in one query |
+//! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
+//! | `apply` | sends a script, and says what became of it |
+//! | `locate` | finds the place in a migration that an error is about |
+//! | `stage` | the registry and the shared set, which come before the tenants |
+//! | `provision` | a new tenant, whole or not at all |
+//! | `fleet` | all tenants that are not up to date, by several workers |
+//! | `admission` | how a tenant comes in and goes out |
+//! | `survey` | where every schema stands, without changing any |
+//! | `migrator` | the face of it all: the fixed order |
+
+mod admission;
+mod apply;
+mod database;
+mod error;
+mod event;
+mod excerpt;
+mod failure;
+mod fleet;
+mod history;
+mod locate;
+mod lock;
+mod migrator;
+mod name;
+mod plan;
+mod provision;
+mod registry;
+mod report;
+mod retry;
+mod script;
+mod set;
+mod settings;
+mod sql;
+mod stage;
+mod status;
+mod survey;
+mod tenant;
+
+pub use database::Database;
+pub use error::{ConnectError, Error, ServerError};
+pub use event::{Event, Progress};
+pub use excerpt::Excerpt;
+pub use failure::{Divergence, Failure, Reason};
+pub use migrator::{Migrator, RunOptions};
+pub use name::{NameError, SchemaName, TenantName};
+pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
+pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
+pub use status::{SchemaStatus, State, Status, TenantStatus};
+pub use tenant::{Domain, Tenant};

@@ -1,0 +1,66 @@
+//! Which database a command is about: a URL, libpq's variables, or a private server that is started for the command.
+
+use migrations_core::Database;
+#[cfg(feature = "embedded")]
+use migrations_embedded::Server;
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::output::Output;
+
+/// The database of one command, with the server behind it where that is ours.
+pub(crate) struct Chosen {
+    pub(crate) database: Database,
+    #[cfg(feature = "embedded")]
+    server: Option<Server>,
+}
+
+impl Chosen {
+    /// Finds the database that the options and the environment name; starts the server for `--embedded`.
+    pub(crate) fn open(global: &Global, output: &mut Output<'_>) -> Result<Self, Error> {
+        #[cfg(feature = "embedded")]
+        if let Some(folder) = &global.embedded {
+            return Self::start(folder.as_deref(), global.quiet, output);
+        }
+        #[cfg(not(feature = "embedded"))]
+        let _ = output;
+        let url = global.database_url.as_deref().filter(|url| !url.is_empty());
+        let database = url.map_or_else(Database::from_env, Database::from_url).map_err(|error| match error {
+            migrations_core::Error::NoDatabase => Error::NoDatabase,
+            other => other.into(),
+        })?;
+        Ok(Self::remote(database))
+    }
+
+    /// Stops the server, where it is ours. Its data stays.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.server {
+            server.stop()?;
+        }
+        Ok(())
+    }
+
+    fn remote(database: Database) -> Self {
+        Self {
+            database,
+            #[cfg(feature = "embedded")]
+            server: None,
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    fn start(folder: Option<&std::path::Path>, quiet: bool, output: &mut Output<'_>) -> Result<Self, Error> {
+        let folder = match folder {
+            Some(folder) => folder.to_owned(),
+            // Two applications' sets in one database would each find the other's migrations.
+            None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.join(output.program()),
+        };
+        if !quiet {
+            output.note(&format!("private server, with its data in {}; the data stays", folder.display()));
+        }
+        let server = Server::builder().start_kept(&folder)?;
+        let database = Database::from_url(&server.url("postgres"))?;
+        Ok(Self { database, server: Some(server) })
+    }
+}

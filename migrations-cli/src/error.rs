@@ -1,0 +1,75 @@
+//! What can go wrong in a command, and the exit code for it.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::output::text::elapsed;
+
+/// What the process says when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It is done.
+    Done = 0,
+    /// Something failed.
+    Failed = 1,
+    /// The command line or the environment cannot be used; nothing was tried.
+    Usage = 2,
+    /// Something is pending, and `--check` asked.
+    Pending = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Core(#[from] migrations_core::Error),
+
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Embedded(#[from] migrations_embedded::Error),
+
+    #[cfg(feature = "embedded")]
+    #[error(
+        "no database is named: give --database-url or set DATABASE_URL, set libpq's PGHOST, PGUSER and PGDATABASE, or \
+         use --embedded for a private server"
+    )]
+    NoDatabase,
+
+    #[cfg(not(feature = "embedded"))]
+    #[error(
+        "no database is named: give --database-url or set DATABASE_URL, or set libpq's PGHOST, PGUSER and PGDATABASE"
+    )]
+    NoDatabase,
+
+    #[cfg(feature = "embedded")]
+    #[error("the platform names no folder for a user's data (is HOME set?); say where: --embedded=DIR")]
+    NoDataFolder,
+
+    #[error("{database} is not migrated after {}: {pending}", elapsed(*.waited))]
+    StillPending { database: String, waited: Duration, pending: String },
+
+    #[error("cannot write the result: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    pub(crate) fn exit(&self) -> Exit {
+        use migrations_core::Error as Core;
+        match self {
+            Self::NoDatabase => Exit::Usage,
+            #[cfg(feature = "embedded")]
+            Self::NoDataFolder => Exit::Usage,
+            // Known from the command line and the environment alone.
+            Self::Core(
+                Core::Url { .. } | Core::NoDatabase | Core::Tls { .. } | Core::Name(_) | Core::NameInUse(..) | Core::Domain { .. },
+            ) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What of the log goes to stderr: `-q` errors, by default warnings too, `-v` progress, `-vv` everything. `RUST_LOG`
+//! wins over all of them.
+
+use std::env;
+
+use log::LevelFilter;
+
+use crate::args::Global;
+
+/// Libraries that tell more than an operator asked for with `-v`.
+const CHATTY: [&str; 3] = ["refinery_core", "tokio_postgres", "postgres"];
+
+/// Where the framework logs a run's events. A command shows failures itself, in full and last, and what is ahead, too;
+/// a log line for each would tell them twice. With `-v` the log is the run's story and has them in their place.
+const EVENTS: &str = "migrations_core::event";
+
+pub(crate) fn start(global: &Global) {
+    let mut builder = env_logger::Builder::new();
+    match env::var("RUST_LOG").ok().filter(|filters| !filters.is_empty()) {
+        Some(filters) => {
+            builder.parse_filters(&filters);
+        }
+        None => {
+            for (module, level) in levels(global) {
+                builder.filter(module, level);
+            }
+        }
+    }
+    // A second logger is refused, as in a test that calls this more than once; the first one stays.
+    let _ = builder.try_init();
+}
+
+/// Whether the log can print anything while a run goes well.
+pub(crate) fn is_talkative(global: &Global) -> bool {
+    global.verbose > 0 || env::var_os("RUST_LOG").is_some_and(|filters| !filters.is_empty())
+}
+
+fn levels(global: &Global) -> Vec<(Option<&'static str>, LevelFilter)> {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, _) => LevelFilter::Debug,
+    };
+    let mut levels = vec![(None, level)];
+    if level < LevelFilter::Debug {
+        levels.extend(CHATTY.map(|module| (Some(module), level.min(LevelFilter::Warn))));
+    }
+    if level < LevelFilter::Info {
+        levels.push((Some(EVENTS), LevelFilter::Off));
+    }
+    levels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level_of(module: &str, quiet: bool, verbose: u8) -> LevelFilter {
+        let levels = levels(&Global { quiet, verbose, ..Global::default() });
+        let find = |name| levels.iter().find(|(module, _)| *module == name).map(|(_, level)| *level);
+        find(Some(module)).or_else(|| find(None)).unwrap_or(LevelFilter::Off)
+    }
+
+    #[test]
+    fn verbosity_sets_the_level() {
+        let levels = [(true, 0), (false, 0), (false, 1), (false, 2), (false, 9)];
+        assert_eq!(
+            levels.map(|(quiet, verbose)| level_of("migrations_core::lock", quiet, verbose)),
+            [LevelFilter::Error, LevelFilter::Warn, LevelFilter::Info, LevelFilter::Debug, LevelFilter::Debug]
+        );
+    }
+
+    #[test]
+    fn libraries_are_quiet_until_everything_is_asked_for() {
+        for module in CHATTY {
+            assert_eq!(level_of(module, true, 0), LevelFilter::Error);
+            assert_eq!(level_of(module, false, 1), LevelFilter::Warn);
+            assert_eq!(level_of(module, false, 2), LevelFilter::Debug);
+        }
+    }
+
+    #[test]
+    fn events_are_logged_from_v_on() {
+        assert_eq!(level_of(EVENTS, false, 0), LevelFilter::Off);
+        assert_eq!(level_of(EVENTS, false, 1), LevelFilter::Info);
+    }
+}

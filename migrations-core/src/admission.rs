@@ -1,0 +1,128 @@
+//! How a tenant comes in and goes out: get-or-create, adopting a schema that exists, forgetting one that is gone.
+
+use crate::apply::Session;
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::lock::{self, Lock, Polling};
+use crate::name::TenantName;
+use crate::plan::Question;
+use crate::provision::Provisioning;
+use crate::registry;
+use crate::report::{Report, SharedReport};
+use crate::settings::Settings;
+use crate::sql::Literal;
+use crate::stage::{self, Sets};
+use crate::tenant::Tenant;
+
+/// Returns the tenant, and whether it was made by this call.
+pub(crate) fn get_or_create(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets,
+    name: &TenantName,
+) -> Result<(Tenant, bool), Error> {
+    let layout = &settings.layout;
+    if let Some(found) = registry::find(&mut session.client, layout, name)?
+        && found.digest == Some(sets.tenant.digest())
+    {
+        return Ok((found.tenant, false));
+    }
+    let names = [name.clone()];
+    let question =
+        Question { latest: sets.tenant.digest(), only: &[], names: &names, after: 0, all: false, limit: 0 };
+    let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
+    let provisioning = Provisioning { settings, set: &sets.tenant, durable: true };
+    let created = !overview.absent.is_empty() && provisioning.create(session, name, None)?;
+    if !created {
+        catch_up(session, settings, sets, &names)?;
+    }
+    Ok((registered(session, settings, name)?, created))
+}
+
+/// Registers a schema that exists.
+pub(crate) fn adopt(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets,
+    name: &TenantName,
+) -> Result<Tenant, Error> {
+    let question =
+        Question { latest: sets.tenant.digest(), only: &[], names: &[], after: 0, all: false, limit: 0 };
+    stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
+    let insert = format!(
+        "INSERT INTO {} (schema_name) SELECT nspname FROM pg_namespace WHERE nspname = {} ON CONFLICT DO NOTHING",
+        settings.layout.table("tenants"),
+        Literal(name.as_str())
+    );
+    locked(session, settings, name, "false", &insert)?;
+    match registered(session, settings, name) {
+        Err(Error::UnknownTenant(name)) => Err(Error::NothingToAdopt(name)),
+        other => other,
+    }
+}
+
+/// Removes the registration of a tenant whose schema is gone.
+pub(crate) fn forget(session: &mut Session<'_>, settings: &Settings, name: &TenantName) -> Result<(), Error> {
+    registered(session, settings, name)?;
+    let literal = Literal(name.as_str());
+    let exists = format!("EXISTS (SELECT FROM pg_namespace WHERE nspname = {literal})");
+    let delete = format!("DELETE FROM {} WHERE schema_name = {literal}", settings.layout.table("tenants"));
+    if locked(session, settings, name, &exists, &delete)? {
+        Ok(())
+    } else {
+        Err(Error::SchemaStillThere(name.clone()))
+    }
+}
+
+fn registered(session: &mut Session<'_>, settings: &Settings, name: &TenantName) -> Result<Tenant, Error> {
+    let found = registry::find(&mut session.client, &settings.layout, name)?;
+    found.map(|found| found.tenant).ok_or_else(|| Error::UnknownTenant(name.clone()))
+}
+
+/// Migrates one tenant that is registered, waiting for whoever is at work on it.
+fn catch_up(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets,
+    name: &[TenantName; 1],
+) -> Result<(), Error> {
+    let question =
+        Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
+    let overview = stage::ask(session, settings, &question)?;
+    let mut report = Report::default();
+    Fleet::new(session.database(), settings, &sets.tenant).only(name).durable().run(
+        session,
+        overview,
+        Vec::new(),
+        &mut report,
+    )?;
+    if report.tenants.busy > 0 {
+        return Err(Error::Locked { what: format!("tenant {}", name[0]), waited: settings.lock_wait });
+    }
+    match report.failures.pop() {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
+}
+
+/// Sends a statement under the tenant's lock; `false` when `stale` held, and nothing was done.
+fn locked(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    name: &TenantName,
+    stale: &str,
+    sql: &str,
+) -> Result<bool, Error> {
+    let what = format!("tenant {name}");
+    let guard = lock::guard(&settings.layout.registry, Lock::Tenant(name), stale);
+    let message = format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{guard};\n{sql}");
+    let mut polling = Polling::new(settings.lock_wait);
+    loop {
+        let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };
+        match error.code().map(postgres::error::SqlState::code) {
+            Some(lock::STALE) => return Ok(false),
+            Some(lock::FLEET_BUSY | lock::TENANT_BUSY) => polling.pause(&what)?,
+            _ => return Err(Error::from_driver(format!("changing {what}'s registration"), &error)),
+        }
+    }
+}

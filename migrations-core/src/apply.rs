@@ -1,0 +1,233 @@
+//! Sends one schema its scripts, and says what became of them.
+
+use postgres::Client;
+use postgres::error::ErrorPosition;
+
+use crate::database::{Database, chain};
+use crate::error::{Error, ServerError};
+use crate::failure::{Failure, Reason};
+use crate::history;
+use crate::locate;
+use crate::lock;
+use crate::script::{Job, Script, Step};
+use crate::set::{Mode, Outside};
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// So many migrations were applied.
+    Done(usize),
+    /// Somebody else is at work on it.
+    Busy,
+    /// Somebody else changes what all share, or anything at all.
+    FleetBusy,
+    /// The plan does not hold any more: look again.
+    Stale,
+    /// It cannot be done as it is.
+    Failed(Failure),
+}
+
+/// Why a step was not done.
+enum Refusal {
+    Busy,
+    FleetBusy,
+    Stale,
+    Failed(Failure),
+}
+
+/// A connection that jobs are sent over, and one more for those that need it.
+pub(crate) struct Session<'a> {
+    database: &'a Database,
+    pub(crate) client: Client,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(database: &'a Database, client: Client) -> Self {
+        Self { database, client }
+    }
+
+    pub(crate) fn database(&self) -> &'a Database {
+        self.database
+    }
+
+    /// Connects again after the connection was lost.
+    pub(crate) fn reconnect_if_closed(&mut self) -> Result<(), Error> {
+        if self.client.is_closed() {
+            self.client = self.database.ready()?;
+        }
+        Ok(())
+    }
+
+    /// Brings one schema to the end of its set.
+    pub(crate) fn apply(&mut self, job: &Job<'_>) -> Outcome {
+        let mut job = *job;
+        let start = job.applied;
+        for step in job.steps() {
+            let end = match &step {
+                Step::Together(range) => range.end,
+                Step::Outside(index) => index + 1,
+            };
+            let done = match step {
+                Step::Together(range) => self.together(&job, &job.script(range)),
+                Step::Outside(index) => self.outside(&job, index),
+            };
+            match done {
+                Ok(()) => {
+                    job.applied = end;
+                    job.claim.digest = Some(job.set.digest_at(end));
+                }
+                Err(Refusal::Busy) => return Outcome::Busy,
+                Err(Refusal::FleetBusy) => return Outcome::FleetBusy,
+                Err(Refusal::Stale) => return Outcome::Stale,
+                Err(Refusal::Failed(failure)) => return Outcome::Failed(failure),
+            }
+        }
+        Outcome::Done(job.applied - start)
+    }
+
+    fn together(&mut self, job: &Job<'_>, script: &Script) -> Result<(), Refusal> {
+        self.client.batch_execute(&script.message()).map_err(|error| {
+            refusal(job, &error, |failure| {
+                if let Some(place) = locate::place(&mut self.client, job, script, &error) {
+                    failure.migration = Some(place.migration);
+                    failure.excerpt = Some(place.excerpt);
+                }
+            })
+        })
+    }
+
+    /// Runs a `no-transaction` migration. A second connection holds the locks in a transaction that is otherwise idle: it
+    /// has no snapshot, so that `CREATE INDEX CONCURRENTLY` does not wait for it. What is under way is marked in the
+    /// registry first, so that a run after a crash knows what it finds.
+    fn outside(&mut self, job: &Job<'_>, index: usize) -> Result<(), Refusal> {
+        let migration = &job.set.migrations()[index];
+        let Mode::Outside { statements, .. } = migration.mode() else { return Ok(()) };
+        let fail = |error: &postgres::Error| refusal(job, error, |f| f.migration = Some(migration.title().to_owned()));
+
+        let mut holder = self.database.connect().map_err(|error| Refusal::Failed(failure(job, lost(&error))))?;
+        let mut opening = vec!["BEGIN".to_owned()];
+        opening.extend(job.opening());
+        opening.push("SET LOCAL idle_in_transaction_session_timeout = 0".to_owned());
+        opening.push(history_table(job, index));
+        for sql in opening {
+            holder.batch_execute(&sql).map_err(|error| fail(&error))?;
+        }
+        let (version, begun) = in_flight(&mut holder, job).map_err(|error| fail(&error))?;
+        let begun = begun.filter(|_| version == Some(migration.version()));
+
+        for (number, statement) in statements.iter().enumerate() {
+            if begun.is_some_and(|begun| number < begun) {
+                continue;
+            }
+            self.statement(job, index, number, statement, begun == Some(number))?;
+        }
+
+        // The locks are let go by the commit that records what was done under them.
+        let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
+        holder.batch_execute(&closing).map_err(|error| fail(&error))
+    }
+
+    /// Runs one statement of a `no-transaction` migration; `in_doubt` when a run before this one had begun it.
+    fn statement(
+        &mut self,
+        job: &Job<'_>,
+        index: usize,
+        number: usize,
+        statement: &Outside,
+        in_doubt: bool,
+    ) -> Result<(), Refusal> {
+        let migration = &job.set.migrations()[index];
+        let schema = job.schema();
+        let client = &mut self.client;
+        let sent = statement.qualified(migration.sql(), schema);
+        let at = |offset: usize| {
+            move |failure: &mut Failure| {
+                failure.migration = Some(migration.title().to_owned());
+                failure.excerpt = Some(migration.excerpt(offset));
+            }
+        };
+        let at_start = |error: postgres::Error| refusal(job, &error, at(statement.range.start));
+
+        let progress = progress(client, statement, schema).map_err(at_start)?;
+        if progress == Progress::Done && in_doubt {
+            log::info!("{}: {} was done before the run was cut off", schema, migration.title());
+            return Ok(());
+        }
+        if progress == Progress::Broken
+            && let Some(cleanup) = statement.cleanup(schema)
+        {
+            log::warn!("{schema}: removing the invalid index that an interrupted {} left", migration.title());
+            client.batch_execute(&cleanup).map_err(at_start)?;
+        }
+        // Something of that name which is not ours is the server's to refuse, and must not look like ours later.
+        if progress != Progress::Done {
+            client.batch_execute(&job.mark_in_flight(migration.version(), number)).map_err(at_start)?;
+        }
+        client.batch_execute(&sent).map_err(|error| {
+            let offset = match error.as_db_error().and_then(|found| found.position()) {
+                Some(ErrorPosition::Original(position)) => {
+                    let characters = usize::try_from(*position).unwrap_or(1).saturating_sub(1);
+                    let offset = sent.char_indices().nth(characters).map_or(sent.len(), |(offset, _)| offset);
+                    statement.source_offset(schema, offset)
+                }
+                _ => statement.range.start,
+            };
+            refusal(job, &error, at(offset))
+        })
+    }
+}
+
+/// The history table, when a `no-transaction` migration is a set's first.
+fn history_table(job: &Job<'_>, index: usize) -> String {
+    if index == 0 { history::create_table(job.schema()) } else { String::new() }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Open,
+    Broken,
+    Done,
+}
+
+fn progress(client: &mut Client, statement: &Outside, schema: &str) -> Result<Progress, postgres::Error> {
+    let Some(query) = statement.progress_query(schema) else { return Ok(Progress::Open) };
+    let rows = client.query_typed(&query, &[])?;
+    Ok(match rows.first().map(|row| row.get::<_, &str>(0)) {
+        Some("done") => Progress::Done,
+        Some("broken") => Progress::Broken,
+        _ => Progress::Open,
+    })
+}
+
+fn in_flight(client: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<usize>), postgres::Error> {
+    let rows = client.query_typed(&job.in_flight(), &[])?;
+    let Some(row) = rows.first() else { return Ok((None, None)) };
+    let statement: Option<i32> = row.get(1);
+    Ok((row.get(0), statement.and_then(|number| usize::try_from(number).ok())))
+}
+
+/// What an error means for the job.
+fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Failure)) -> Refusal {
+    let Some(found) = error.as_db_error() else {
+        return Refusal::Failed(failure(job, Reason::ConnectionLost(chain(error))));
+    };
+    match found.code().code() {
+        lock::FLEET_BUSY => Refusal::FleetBusy,
+        lock::TENANT_BUSY => Refusal::Busy,
+        lock::STALE => Refusal::Stale,
+        _ => {
+            let mut failure = failure(job, Reason::Server(ServerError::new(found)));
+            describe(&mut failure);
+            Refusal::Failed(failure)
+        }
+    }
+}
+
+/// A failure that is not about a place in a migration.
+pub(crate) fn failure(job: &Job<'_>, reason: Reason) -> Failure {
+    Failure { set: job.set.name().clone(), tenant: job.tenant().cloned(), migration: None, excerpt: None, reason }
+}
+
+fn lost(error: &Error) -> Reason {
+    Reason::ConnectionLost(error.to_string())
+}

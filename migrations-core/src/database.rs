@@ -1,0 +1,273 @@
+//! Where the database is: reading a URL or the environment, connecting, and waiting for a server that is starting.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config, NoTls};
+
+use crate::error::{ConnectError, Error};
+
+/// How long [`Migrator::run`](crate::Migrator::run) waits for a server that does not answer yet.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long one attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A PostgreSQL database, and how to reach it. Displays without the password.
+///
+/// ```
+/// use migrations_core::Database;
+///
+/// let database = Database::from_url("postgres://app:secret@localhost/app")?;
+/// assert_eq!(database.to_string(), "database app at localhost:5432 as app");
+/// # Ok::<(), migrations_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Database {
+    config: Config,
+    wait: Duration,
+}
+
+impl Database {
+    /// A database by its URL, `postgres://user:password@host:port/name`, or by libpq's `key=value` pairs.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a connection string, names no host, or asks for TLS, which this release does not have.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        refuse_tls(sslmode(url))?;
+        let config = Config::from_str(url).map_err(|source| Error::Url { problem: chain(&source) })?;
+        Self::from_config(config)
+    }
+
+    /// The database that the environment names: `DATABASE_URL`, or libpq's `PGHOST`, `PGHOSTADDR`, `PGPORT`, `PGUSER`,
+    /// `PGPASSWORD`, `PGDATABASE`, `PGAPPNAME`, `PGOPTIONS`, `PGCONNECT_TIMEOUT` and `PGSSLMODE`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDatabase`] when the environment names none, and as in [`from_url`](Self::from_url).
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// A database by a configuration made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration asks for TLS, which this release does not have, or names no host.
+    pub fn from_config(mut config: Config) -> Result<Self, Error> {
+        if config.get_ssl_mode() == SslMode::Require {
+            refuse_tls(Some("require"))?;
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(Error::Url { problem: "it names no host".to_owned() });
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("migrate");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        Ok(Self { config, wait: DEFAULT_WAIT })
+    }
+
+    /// Sets how long a run waits for the server to accept connections. Five seconds unless it is set.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// The connection's parameters, to make a client of one's own.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] when the server cannot be reached or refuses.
+    pub fn connect(&self) -> Result<Client, Error> {
+        self.config.connect(NoTls).map_err(|source| ConnectError::new(self.to_string(), source).into())
+    }
+
+    /// Waits until the server accepts connections, and returns the first one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] when it does not within `timeout`, or at once when waiting cannot help: a wrong password, a
+    /// database that does not exist.
+    pub fn wait(&self, timeout: Duration) -> Result<Client, Error> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let error = match self.connect() {
+                Ok(client) => return Ok(client),
+                Err(Error::Connect(error)) => error,
+                Err(other) => return Err(other),
+            };
+            let left = timeout.saturating_sub(start.elapsed());
+            if left.is_zero() || !error.may_pass() {
+                return Err(error.after(start.elapsed()).into());
+            }
+            log::info!("waiting for {self}: {}", error.reason());
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Opens a connection, waiting for the server as long as [`with_wait`](Self::with_wait) says.
+    pub(crate) fn ready(&self) -> Result<Client, Error> {
+        self.wait(self.wait)
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        if let Some(url) = variable("DATABASE_URL") {
+            return Self::from_url(&url);
+        }
+        let host = variable("PGHOST");
+        let address = variable("PGHOSTADDR");
+        let name = variable("PGDATABASE");
+        if host.is_none() && address.is_none() && name.is_none() {
+            return Err(Error::NoDatabase);
+        }
+        refuse_tls(variable("PGSSLMODE").as_deref())?;
+        let invalid = |name: &str| Error::Url { problem: format!("the variable {name} is not valid") };
+        let mut config = Config::new();
+        match (&host, &address) {
+            (Some(host), _) => config.host(host),
+            (None, Some(_)) => &mut config,
+            (None, None) => config.host("localhost"),
+        };
+        if let Some(address) = address {
+            config.hostaddr(address.parse().map_err(|_| invalid("PGHOSTADDR"))?);
+        }
+        if let Some(port) = variable("PGPORT") {
+            config.port(port.parse().map_err(|_| invalid("PGPORT"))?);
+        }
+        if let Some(seconds) = variable("PGCONNECT_TIMEOUT") {
+            config.connect_timeout(Duration::from_secs(seconds.parse().map_err(|_| invalid("PGCONNECT_TIMEOUT"))?));
+        }
+        let user = variable("PGUSER").or_else(|| variable("USER"));
+        config.user(user.as_deref().unwrap_or("postgres"));
+        if let Some(name) = name {
+            config.dbname(&name);
+        }
+        if let Some(password) = variable("PGPASSWORD") {
+            config.password(password);
+        }
+        if let Some(name) = variable("PGAPPNAME") {
+            config.application_name(&name);
+        }
+        if let Some(options) = variable("PGOPTIONS") {
+            config.options(&options);
+        }
+        Self::from_config(config)
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.config.get_user().unwrap_or("the current user");
+        let name = self.config.get_dbname().unwrap_or(user);
+        write!(f, "database {name} at ")?;
+        let ports = self.config.get_ports();
+        let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+        for (index, host) in self.config.get_hosts().iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            match host {
+                Host::Tcp(host) => write!(f, "{separator}{host}:{}", port(index))?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{separator}{}", path.display())?,
+            }
+        }
+        if self.config.get_hosts().is_empty() {
+            for (index, address) in self.config.get_hostaddrs().iter().enumerate() {
+                let separator = if index == 0 { "" } else { ", " };
+                write!(f, "{separator}{address}:{}", port(index))?;
+            }
+        }
+        write!(f, " as {user}")
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Database").field(&self.to_string()).finish()
+    }
+}
+
+/// The `sslmode` that a connection string asks for, in either of its forms.
+fn sslmode(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("sslmode")?;
+    let value = rest.trim_start().strip_prefix('=')?.trim_start().trim_start_matches('\'');
+    value.split(['&', ' ', '\'', '#']).next()
+}
+
+/// An error instead of a silent downgrade. `prefer` and `allow` mean: without TLS where there is none.
+fn refuse_tls(sslmode: Option<&str>) -> Result<(), Error> {
+    match sslmode {
+        Some(mode @ ("require" | "verify-ca" | "verify-full")) => Err(Error::Tls { sslmode: mode.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<String, String> {
+        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Database::from_variables(find).map(|d| d.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_environment_names_a_database_in_two_ways() {
+        assert_eq!(
+            from(&[("DATABASE_URL", "postgres://a:b@db/c"), ("PGHOST", "other")]),
+            Ok("database c at db:5432 as a".into())
+        );
+        assert_eq!(
+            from(&[("PGHOST", "db"), ("PGPORT", "6000"), ("PGUSER", "u"), ("PGDATABASE", "d")]),
+            Ok("database d at db:6000 as u".into())
+        );
+        assert!(from(&[]).is_err());
+        assert!(from(&[("PGHOST", "db"), ("PGPORT", "x")]).is_err_and(|error| error.contains("PGPORT")));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let database = Database::from_url("postgres://app:hunter2@localhost/app").map(|d| format!("{d} {d:?}"));
+        assert!(database.is_ok_and(|text| !text.contains("hunter2")));
+        for url in ["postgres://app:hunter2@local host:x/app", "host=x password=hunter2 port=y"] {
+            let error = Database::from_url(url).map(|_| ()).map_err(|e| format!("{e} {e:?}"));
+            assert!(error.is_err_and(|text| !text.contains("hunter2")), "{url}");
+        }
+    }
+
+    #[test]
+    fn tls_is_refused_rather_than_left_out() {
+        for url in ["postgres://h/d?sslmode=require", "host=h sslmode = 'verify-full'", "postgres://h/d?a=b&sslmode=verify-ca"] {
+            assert!(matches!(Database::from_url(url), Err(Error::Tls { .. })), "{url}");
+        }
+        assert!(matches!(from(&[("PGHOST", "h"), ("PGSSLMODE", "require")]), Err(text) if text.contains("require")));
+        assert!(Database::from_url("postgres://h/d?sslmode=prefer").is_ok());
+    }
+}

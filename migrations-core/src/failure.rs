@@ -1,0 +1,193 @@
+//! Why one schema was not brought to where it should be.
+
+use std::fmt;
+
+use crate::error::ServerError;
+use crate::excerpt::Excerpt;
+use crate::name::TenantName;
+use crate::set::SetName;
+
+/// One schema that could not be migrated: which, where in which migration, why, and what to do.
+///
+/// A tenant that failed is as it was before the run: its transaction was rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub(crate) set: SetName,
+    pub(crate) tenant: Option<TenantName>,
+    pub(crate) migration: Option<String>,
+    pub(crate) excerpt: Option<Excerpt>,
+    pub(crate) reason: Reason,
+}
+
+/// Why a schema was not migrated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The server refused a statement.
+    Server(ServerError),
+    /// The connection was lost; whether the transaction was committed is found out by the next run.
+    ConnectionLost(String),
+    /// What is applied is not what the set says.
+    Diverged(Divergence),
+    /// The registered schema does not exist.
+    SchemaMissing,
+    /// The framework itself refuses.
+    Refused(String),
+    /// The history table cannot be read as refinery's.
+    History(String),
+}
+
+/// How a schema's history differs from the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Divergence {
+    /// A migration was changed after it had been applied.
+    Changed {
+        /// Title of the migration as the database has it.
+        applied: String,
+        /// Its checksum in the database.
+        applied_checksum: u64,
+        /// Title of the migration as the binary has it.
+        known: String,
+        /// Its checksum in the binary.
+        known_checksum: u64,
+    },
+    /// A migration was applied that the binary does not have, below its latest.
+    Unknown {
+        /// Title of the migration.
+        applied: String,
+    },
+    /// The binary has a migration below the last applied one that was never applied.
+    Skipped {
+        /// Title of the migration.
+        known: String,
+        /// The version that is applied above it.
+        above: i64,
+    },
+}
+
+impl Failure {
+    /// The set the schema belongs to.
+    pub fn set(&self) -> &SetName {
+        &self.set
+    }
+
+    /// The tenant; `None` for the shared set and the registry.
+    pub fn tenant(&self) -> Option<&TenantName> {
+        self.tenant.as_ref()
+    }
+
+    /// The migration that failed, as in `V7__add_notes`, where one is to blame.
+    pub fn migration(&self) -> Option<&str> {
+        self.migration.as_deref()
+    }
+
+    /// Where in the migration, when that is known.
+    pub fn excerpt(&self) -> Option<&Excerpt> {
+        self.excerpt.as_ref()
+    }
+
+    /// Why.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// What the server says, where the server refused a statement.
+    pub fn server(&self) -> Option<&ServerError> {
+        match &self.reason {
+            Reason::Server(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The reason in one line.
+    pub fn message(&self) -> String {
+        match &self.reason {
+            Reason::Server(error) => error.message().to_owned(),
+            reason => reason.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.tenant {
+            Some(tenant) => write!(f, "tenant {tenant}: ")?,
+            None => write!(f, "{} set: ", self.set)?,
+        }
+        match &self.migration {
+            Some(migration) => write!(f, "{migration} failed")?,
+            None => write!(f, "not migrated")?,
+        }
+        if let Some(excerpt) = &self.excerpt {
+            write!(f, "\n{excerpt}")?;
+        }
+        write!(f, "\n{}", Lines(&self.reason))?;
+        if matches!(self.reason, Reason::Server(_)) {
+            let unchanged = match &self.tenant {
+                Some(tenant) => format!("tenant {tenant} is"),
+                None => format!("the {} schema is", self.set),
+            };
+            write!(f, "\n   = note: {unchanged} as before this transaction; mend the cause and run again")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A reason as the lines under an excerpt.
+struct Lines<'a>(&'a Reason);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Server(error) => error.fmt(f),
+            other => write!(f, "   = {other}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(error) => write!(f, "{}: {}", error.sqlstate(), error.message()),
+            Self::ConnectionLost(reason) => {
+                write!(f, "the connection was lost ({reason}); run again, which finds out what was committed")
+            }
+            Self::Diverged(divergence) => divergence.fmt(f),
+            Self::Refused(problem) => f.write_str(problem),
+            Self::SchemaMissing => f.write_str(
+                "its schema does not exist: dropped or renamed behind the registry's back; restore it and run again, or \
+                 `tenant forget` it",
+            ),
+            Self::History(problem) => write!(
+                f,
+                "its history table (refinery_schema_history) cannot be read: {problem}; compare it with a schema that \
+                 is well"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { applied, applied_checksum, known, known_checksum } => write!(
+                f,
+                "{known} was changed after it had been applied: the database has {applied} with checksum \
+                 {applied_checksum}, the binary has checksum {known_checksum}; restore the file as it was, and put the \
+                 change into a new migration"
+            ),
+            Self::Unknown { applied } => write!(
+                f,
+                "{applied} is applied, but the binary does not have it, although it has later ones; restore the file"
+            ),
+            Self::Skipped { known, above } => write!(
+                f,
+                "{known} was never applied, but version {above} above it is; give it a version above all that are \
+                 applied"
+            ),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Who may work on what: two levels of advisory locks, held for one transaction, tried and never waited for.
+//!
+//! The fleet key is taken exclusively while the registry or the shared set changes, and shared while a tenant does; every
+//! tenant has a key of its own. A session that waits inside `pg_advisory_lock` holds a snapshot, for which
+//! `CREATE INDEX CONCURRENTLY` waits in turn: so a lock is tried, and tried again from here after a pause.
+
+use std::hash::Hasher;
+use std::time::{Duration, Instant};
+
+use siphasher::sip::SipHasher13;
+
+use crate::error::Error;
+use crate::name::{SchemaName, TenantName};
+
+/// Somebody else holds the fleet key.
+pub(crate) const FLEET_BUSY: &str = "MGB01";
+/// Somebody else holds the tenant's key.
+pub(crate) const TENANT_BUSY: &str = "MGB02";
+/// What the plan was made from is not so any more.
+pub(crate) const STALE: &str = "MGS01";
+
+/// A lock that a message takes before anything else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lock<'a> {
+    /// Nobody else works on anything.
+    Fleet,
+    /// Nobody else works on this tenant, and nobody changes what all share.
+    Tenant(&'a TenantName),
+}
+
+/// A block that takes the locks and checks that the plan still holds, or raises. `stale` is a condition in SQL.
+pub(crate) fn guard(registry: &SchemaName, lock: Lock<'_>, stale: &str) -> String {
+    let fleet = key(registry, "");
+    let take = match lock {
+        Lock::Fleet => {
+            format!(
+                "  IF NOT pg_try_advisory_xact_lock({fleet}) THEN\n    \
+                 RAISE EXCEPTION 'another run is at work' USING ERRCODE = '{FLEET_BUSY}';\n  END IF;\n"
+            )
+        }
+        Lock::Tenant(name) => {
+            let tenant = key(registry, name.as_str());
+            format!(
+                "  IF NOT pg_try_advisory_xact_lock_shared({fleet}) THEN\n    \
+                 RAISE EXCEPTION 'another run changes what all tenants share' USING ERRCODE = '{FLEET_BUSY}';\n  \
+                 END IF;\n  IF NOT pg_try_advisory_xact_lock({tenant}) THEN\n    \
+                 RAISE EXCEPTION 'another run is at work on this tenant' USING ERRCODE = '{TENANT_BUSY}';\n  END IF;\n"
+            )
+        }
+    };
+    // Names are made of letters, digits and `_`: nothing in the block can hold the closing tag.
+    format!(
+        "DO $migrate$ BEGIN\n{take}  IF {stale} THEN\n    \
+         RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{STALE}';\n  END IF;\nEND $migrate$"
+    )
+}
+
+/// A key is the same for every process that works on the same registry. Keys are per database.
+fn key(registry: &SchemaName, tenant: &str) -> i64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(b"migrate\0");
+    hasher.write(registry.as_str().as_bytes());
+    hasher.write(b"\0");
+    hasher.write(tenant.as_bytes());
+    hasher.finish().cast_signed()
+}
+
+/// Pauses between two tries, up to a deadline.
+pub(crate) struct Polling {
+    start: Instant,
+    wait: Duration,
+    pause: Duration,
+}
+
+impl Polling {
+    /// The longest pause between two tries.
+    const LONGEST: Duration = Duration::from_millis(250);
+
+    pub(crate) fn new(wait: Duration) -> Self {
+        Self { start: Instant::now(), wait, pause: Duration::from_millis(5) }
+    }
+
+    /// Whether this is the first time that there is something to wait for.
+    pub(crate) fn is_first(&self) -> bool {
+        self.pause == Duration::from_millis(5)
+    }
+
+    /// Sleeps for a moment, with jitter, so that many who wait do not come back together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when the deadline has passed.
+    pub(crate) fn pause(&mut self, what: &str) -> Result<(), Error> {
+        let waited = self.start.elapsed();
+        if waited >= self.wait {
+            return Err(Error::Locked { what: what.to_owned(), waited });
+        }
+        std::thread::sleep(self.pause.mul_f64(0.5 + fastrand::f64()).min(self.wait.saturating_sub(waited)));
+        self.pause = (self.pause * 2).min(Self::LONGEST);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_by_registry_and_tenant_and_stay_the_same_in_every_release() {
+        let registry = SchemaName::literal("migrations");
+        let other = SchemaName::literal("migrations_b");
+        assert_ne!(key(&registry, ""), key(&registry, "acme"));
+        assert_ne!(key(&registry, "acme"), key(&other, "acme"));
+        assert_eq!(key(&registry, "acme"), 0);
+    }
+
+    #[test]
+    fn polling_ends_at_its_deadline() {
+        let mut polling = Polling::new(Duration::from_millis(20));
+        let start = Instant::now();
+        while polling.pause("tenant acme").is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(5));
+        }
+        assert!(start.elapsed() >= Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,373 @@
+//! The face of the framework: two sets, and what can be done with them on a database.
+
+use std::time::{Duration, Instant};
+
+use postgres::types::Type;
+
+use crate::apply::Session;
+use crate::database::Database;
+use crate::error::Error;
+use crate::event::Event;
+use crate::fleet::Fleet;
+use crate::name::{SchemaName, TenantName};
+use crate::plan::{PAGE, Question};
+use crate::registry::{self, Layout};
+use crate::report::Report;
+use crate::set::MigrationSet;
+use crate::settings::Settings;
+use crate::stage::{self, Sets};
+use crate::status::Status;
+use crate::tenant::Tenant;
+use crate::{admission, survey};
+
+/// An application's two sets of migrations, and how they are applied.
+///
+/// ```no_run
+/// use migrations_core::{Database, MigrationSet, Migrator};
+///
+/// # fn main() -> Result<(), migrations_core::Error> {
+/// let migrator = Migrator::new(MigrationSet::new("shared")?, MigrationSet::new("tenant")?).jobs(2);
+/// let report = migrator.run(&Database::from_env()?)?;
+/// for failure in &report.failures {
+///     eprintln!("{failure}");
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Migrator {
+    shared: MigrationSet,
+    tenant: MigrationSet,
+    settings: Settings,
+}
+
+/// What one run is to do beyond bringing everything up to date.
+///
+/// ```
+/// use migrations_core::RunOptions;
+///
+/// let options = RunOptions::new().create(["acme".parse()?, "globex".parse()?]);
+/// # Ok::<(), migrations_core::NameError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    create: Vec<TenantName>,
+    only: Vec<TenantName>,
+    shared_only: bool,
+}
+
+impl RunOptions {
+    /// A run that brings everything up to date.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers and provisions these tenants, where they are not yet.
+    #[must_use]
+    pub fn create(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
+        self.create.extend(names);
+        self
+    }
+
+    /// Limits the tenant stage to these tenants. An empty list is no limit.
+    #[must_use]
+    pub fn only(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
+        self.only.extend(names);
+        self
+    }
+
+    /// Leaves out the tenant stage.
+    #[must_use]
+    pub fn shared_only(mut self, shared_only: bool) -> Self {
+        self.shared_only = shared_only;
+        self
+    }
+}
+
+impl Migrator {
+    /// A migrator for these sets. The registry is in schema `migrations`, the shared tables are in `public`.
+    pub fn new(shared: MigrationSet, tenant: MigrationSet) -> Self {
+        Self { shared, tenant, settings: Settings::default() }
+    }
+
+    /// Keeps the registry in this schema.
+    #[must_use]
+    pub fn registry_schema(mut self, schema: SchemaName) -> Self {
+        self.settings.layout.registry = schema;
+        self
+    }
+
+    /// Keeps the shared tables in this schema.
+    #[must_use]
+    pub fn shared_schema(mut self, schema: SchemaName) -> Self {
+        self.settings.layout.shared = schema;
+        self
+    }
+
+    /// How many tenants are migrated at the same time, over a connection each. Four unless it is set; at least one.
+    #[must_use]
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.settings.jobs = jobs.max(1);
+        self
+    }
+
+    /// How long a statement of a migration waits for a lock on a table before it fails and is tried again. Three seconds
+    /// unless it is set: whoever queues behind the statement waits as long.
+    #[must_use]
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.lock_timeout = timeout;
+        self
+    }
+
+    /// How long a run waits for another run that is at work on the same schema. Five minutes unless it is set.
+    #[must_use]
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.settings.lock_wait = wait;
+        self
+    }
+
+    /// Calls `observer` with everything that happens, from whichever thread it happens on.
+    #[must_use]
+    pub fn on_event(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.observer = Some(std::sync::Arc::new(observer));
+        self
+    }
+
+    /// The shared set.
+    pub fn shared_set(&self) -> &MigrationSet {
+        &self.shared
+    }
+
+    /// The set that every tenant has.
+    pub fn tenant_set(&self) -> &MigrationSet {
+        &self.tenant
+    }
+
+    /// Brings the database to where this binary expects it: waits for the server, then the registry, the shared set, and
+    /// every tenant in registration order.
+    ///
+    /// A tenant that fails does not stop the others; it is in the report, and a rerun takes up what is left. When there
+    /// is nothing to do, this is one query.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or the registry or the shared set could not be brought up to date: then no
+    /// tenant was touched.
+    pub fn run(&self, database: &Database) -> Result<Report, Error> {
+        self.run_with(database, &RunOptions::default())
+    }
+
+    /// [`run`](Self::run), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); and when a tenant that the run is limited to is not registered.
+    pub fn run_with(&self, database: &Database, options: &RunOptions) -> Result<Report, Error> {
+        let start = Instant::now();
+        let sets = self.sets()?;
+        let layout = &self.settings.layout;
+        for name in &options.create {
+            layout.check_tenant(name)?;
+        }
+        let mut session = Session::new(database, database.ready()?);
+        let mut report = Report::default();
+        let done = self.stages(&mut session, &sets, options, &mut report);
+        report.elapsed = start.elapsed();
+        let is_unchanged = report.is_unchanged() && report.is_success();
+        if done.is_err() || !is_unchanged {
+            // The barrier: this commit is synchronous, and whatever was committed before it is on disk when it is.
+            let recorded = session
+                .reconnect_if_closed()
+                .and_then(|()| registry::record_run(&mut session.client, layout, &report, done.as_ref().err()));
+            match (&done, recorded) {
+                (Ok(()), recorded) => recorded?,
+                // What stopped the run matters more than that it could not be written down.
+                (Err(_), Err(error)) => log::debug!("the run could not be recorded: {error}"),
+                (Err(_), Ok(())) => {}
+            }
+        }
+        done?;
+        self.settings.emit(&Event::Finished { report: &report });
+        Ok(report)
+    }
+
+    fn stages(
+        &self,
+        session: &mut Session<'_>,
+        sets: &Sets,
+        options: &RunOptions,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let question = Question {
+            latest: self.tenant.digest(),
+            only: &options.only,
+            names: &options.create,
+            after: 0,
+            all: false,
+            limit: PAGE,
+        };
+        let overview = stage::prepare(session, &self.settings, sets, &question, &mut report.shared)?;
+        if options.shared_only {
+            return Ok(());
+        }
+        let mut absent = overview.absent.clone();
+        absent.dedup();
+        if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
+            return Err(Error::UnknownTenant(unknown.clone()));
+        }
+        self.settings.emit(&Event::Planned { shared: &report.shared.applied, tenants: overview.pending + absent.len() });
+        report.tenants.total = overview.total + absent.len();
+        report.tenants.current = overview.total - overview.pending;
+        if overview.pending == 0 && absent.is_empty() {
+            return Ok(());
+        }
+        let create = draw_ids(session, &self.settings.layout, absent)?;
+        let fleet = Fleet::new(session.database(), &self.settings, &self.tenant).only(&options.only);
+        fleet.run(session, overview, create, report)
+    }
+
+    /// Returns the tenant of this name, and whether it was made by this call.
+    ///
+    /// One query when the tenant is there and up to date. A new one is registered, its schema created and all its
+    /// migrations applied in one transaction; one that is behind is migrated. Of two callers at the same time, one gets
+    /// `true`.
+    ///
+    /// # Errors
+    ///
+    /// When a schema of that name exists that is not a tenant's, when a migration fails (nothing is left of the tenant
+    /// then), when somebody else works on it for longer than [`lock_wait`](Self::lock_wait), and as [`run`](Self::run).
+    pub fn get_or_create_tenant(&self, database: &Database, name: &TenantName) -> Result<(Tenant, bool), Error> {
+        self.settings.layout.check_tenant(name)?;
+        let mut session = Session::new(database, database.ready()?);
+        admission::get_or_create(&mut session, &self.settings, &self.sets()?, name)
+    }
+
+    /// Registers a schema that exists as a tenant. Its history table says what is applied to it; the next run takes it
+    /// from there. Doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When there is no schema of that name.
+    pub fn adopt_tenant(&self, database: &Database, name: &TenantName) -> Result<Tenant, Error> {
+        self.settings.layout.check_tenant(name)?;
+        let mut session = Session::new(database, database.ready()?);
+        admission::adopt(&mut session, &self.settings, &self.sets()?, name)
+    }
+
+    /// Removes the registration of a tenant whose schema is gone. It drops nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the tenant is not registered, or its schema is still there.
+    pub fn forget_tenant(&self, database: &Database, name: &TenantName) -> Result<(), Error> {
+        let mut session = Session::new(database, database.ready()?);
+        admission::forget(&mut session, &self.settings, name)
+    }
+
+    /// Where the registry, the shared schema and every tenant stand. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses a query.
+    pub fn status(&self, database: &Database) -> Result<Status, Error> {
+        survey::status(&mut database.ready()?, &self.settings, &self.sets()?)
+    }
+
+    /// Whether a run would find something to do, or something wrong. One query where it would not.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn is_pending(&self, database: &Database) -> Result<bool, Error> {
+        survey::is_pending(&mut database.ready()?, &self.settings, &self.sets()?)
+    }
+
+    /// Every tenant, in registration order.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses the query.
+    pub fn tenants(&self, database: &Database) -> Result<Vec<Tenant>, Error> {
+        registry::all(&mut database.ready()?, &self.settings.layout)
+    }
+
+    /// The tenant of this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`tenants`](Self::tenants).
+    pub fn tenant(&self, database: &Database, name: &TenantName) -> Result<Option<Tenant>, Error> {
+        let found = registry::find(&mut database.ready()?, &self.settings.layout, name)?;
+        Ok(found.map(|found| found.tenant))
+    }
+
+    /// The tenant that a host name leads to.
+    ///
+    /// # Errors
+    ///
+    /// As [`tenants`](Self::tenants), and when the text is not a host name.
+    pub fn tenant_by_domain(&self, database: &Database, host: &str) -> Result<Option<Tenant>, Error> {
+        registry::find_by_domain(&mut database.ready()?, &self.settings.layout, &host_name(host)?)
+    }
+
+    /// Lets a host name lead to a tenant. A primary one takes the place of the primary one before it. Doing it again
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a host name, the tenant is not registered, or the domain is another tenant's.
+    pub fn add_domain(&self, database: &Database, name: &TenantName, host: &str, primary: bool) -> Result<(), Error> {
+        let host = host_name(host)?;
+        registry::add_domain(&mut database.ready()?, &self.settings.layout, name, &host, primary)
+    }
+
+    fn sets(&self) -> Result<Sets, Error> {
+        Ok(Sets { registry: registry::set()?, shared: self.shared.clone(), tenant: self.tenant.clone() })
+    }
+}
+
+/// Ids for tenants that are going to be created at the same time, so that their order is the one they were named in.
+fn draw_ids(
+    session: &mut Session<'_>,
+    layout: &Layout,
+    names: Vec<TenantName>,
+) -> Result<Vec<(i64, TenantName)>, Error> {
+    let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants = layout.table("tenants");
+    let query = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2) ORDER BY 1";
+    let rows = session
+        .client
+        .query_typed(query, &[(&tenants, Type::TEXT), (&count, Type::INT8)])
+        .map_err(|error| Error::from_driver("drawing numbers for new tenants", &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).zip(names).collect())
+}
+
+/// A host name in lower case: labels of letters, digits and hyphens (RFC 1123), at most 253 bytes.
+fn host_name(host: &str) -> Result<String, Error> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if host.len() <= 253 && host.split('.').all(is_label) {
+        Ok(host.to_ascii_lowercase())
+    } else {
+        Err(Error::Domain { domain: host.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_checked_and_folded() {
+        assert_eq!(host_name("Shop.Example.com").ok().as_deref(), Some("shop.example.com"));
+        for bad in ["", "a..b", "-a.b", "a_b", "https://a", "a:80", "a b", "ä.de", &"a".repeat(64), &"a.".repeat(200)] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
+    }
+}

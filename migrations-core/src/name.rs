@@ -1,0 +1,174 @@
+//! Names that cannot be wrong: a tenant's, and that of a schema the framework itself lives in.
+//!
+//! A name is checked once, where it is made from text; whatever holds a [`TenantName`] or a [`SchemaName`] needs no
+//! check of its own. Identifiers are quoted in SQL all the same (see `sql`).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest identifier PostgreSQL keeps whole, in bytes (`NAMEDATALEN - 1`).
+const LONGEST: usize = 63;
+
+/// The name of a tenant, which is also the name of its schema.
+///
+/// 1 to 63 bytes of lower-case letters, digits and `_`, starting with a letter or `_`, and not a schema that PostgreSQL
+/// or every database has: `public`, `information_schema`, or anything that starts with `pg_`.
+///
+/// ```
+/// use migrations_core::TenantName;
+///
+/// let name: TenantName = "acme".parse()?;
+/// assert_eq!(name.as_str(), "acme");
+/// assert!("Acme; DROP SCHEMA public".parse::<TenantName>().is_err());
+/// # Ok::<(), migrations_core::NameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantName(String);
+
+/// The name of a schema that holds the shared tables or the registry.
+///
+/// The same characters as a [`TenantName`], but `public` is allowed.
+///
+/// ```
+/// use migrations_core::SchemaName;
+///
+/// let name: SchemaName = "public".parse()?;
+/// assert_eq!(name.as_str(), "public");
+/// # Ok::<(), migrations_core::NameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SchemaName(String);
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} name {name:?} {problem}; a name is 1 to 63 bytes of a-z, 0-9 and _, and starts with a letter or _")]
+pub struct NameError {
+    what: &'static str,
+    name: String,
+    problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Problem {
+    Empty,
+    TooLong(usize),
+    Start(char),
+    Character(char),
+    Reserved,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("is empty"),
+            Self::TooLong(bytes) => write!(f, "is {bytes} bytes long"),
+            Self::Start(c) => write!(f, "starts with {c:?}"),
+            Self::Character(c) => write!(f, "contains {c:?}"),
+            Self::Reserved => f.write_str("is reserved"),
+        }
+    }
+}
+
+fn check(name: &str) -> Result<(), Problem> {
+    if name.len() > LONGEST {
+        return Err(Problem::TooLong(name.len()));
+    }
+    match name.chars().next() {
+        None => return Err(Problem::Empty),
+        Some(c) if c.is_ascii_digit() => return Err(Problem::Start(c)),
+        Some(_) => {}
+    }
+    if let Some(c) = name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_')) {
+        return Err(Problem::Character(c));
+    }
+    // PostgreSQL refuses to create any schema that starts with `pg_`.
+    if name.starts_with("pg_") || name == "information_schema" {
+        return Err(Problem::Reserved);
+    }
+    Ok(())
+}
+
+impl TenantName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SchemaName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name this crate itself spells.
+    pub(crate) fn literal(name: &'static str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl FromStr for TenantName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        let reserved = if name == "public" { Err(Problem::Reserved) } else { Ok(()) };
+        match check(name).and(reserved) {
+            Ok(()) => Ok(Self(name.to_owned())),
+            Err(problem) => Err(NameError { what: "tenant", name: name.to_owned(), problem }),
+        }
+    }
+}
+
+impl FromStr for SchemaName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        match check(name) {
+            Ok(()) => Ok(Self(name.to_owned())),
+            Err(problem) => Err(NameError { what: "schema", name: name.to_owned(), problem }),
+        }
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_names_are_taken() {
+        for name in ["a", "acme", "_x", "a1_b2", &"x".repeat(63)] {
+            assert_eq!(name.parse::<TenantName>().map(|n| n.to_string()), Ok(name.to_owned()));
+        }
+        assert!("public".parse::<SchemaName>().is_ok());
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_the_reason() {
+        for (name, problem) in [
+            ("", Problem::Empty),
+            ("1a", Problem::Start('1')),
+            ("Acme", Problem::Character('A')),
+            ("a-b", Problem::Character('-')),
+            ("a\"b", Problem::Character('"')),
+            ("ä", Problem::Character('ä')),
+            ("pg_temp", Problem::Reserved),
+            ("public", Problem::Reserved),
+            ("information_schema", Problem::Reserved),
+        ] {
+            assert_eq!(name.parse::<TenantName>().map_err(|e| e.problem), Err(problem), "{name}");
+        }
+        assert_eq!("x".repeat(64).parse::<SchemaName>().map_err(|e| e.problem), Err(Problem::TooLong(64)));
+    }
+}

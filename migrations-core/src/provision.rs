@@ -1,0 +1,66 @@
+//! A new tenant: registered, its schema created and every migration applied, in one transaction.
+
+use std::time::Instant;
+
+use crate::apply::{Outcome, Session};
+use crate::error::Error;
+use crate::event::Event;
+use crate::lock::Polling;
+use crate::name::TenantName;
+use crate::plan::Claim;
+use crate::registry::Layout;
+use crate::script::{Job, Origin, Owner};
+use crate::set::MigrationSet;
+use crate::settings::Settings;
+
+/// How a tenant is provisioned.
+#[derive(Clone, Copy)]
+pub(crate) struct Provisioning<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) set: &'a MigrationSet,
+    /// Whether the commit waits for the disk.
+    pub(crate) durable: bool,
+}
+
+impl Provisioning<'_> {
+    /// Makes the tenant; `false` when somebody else had made it before.
+    pub(crate) fn create(
+        &self,
+        session: &mut Session<'_>,
+        name: &TenantName,
+        id: Option<i64>,
+    ) -> Result<bool, Error> {
+        let layout: &Layout = &self.settings.layout;
+        layout.check_tenant(name)?;
+        let job = Job {
+            layout,
+            set: self.set,
+            owner: Owner::Tenant(name),
+            claim: Claim::default(),
+            applied: 0,
+            origin: Origin::Created { id },
+            lock_timeout: self.settings.lock_timeout,
+            durable: self.durable,
+        };
+        let start = Instant::now();
+        let mut polling = Polling::new(self.settings.lock_wait);
+        loop {
+            match session.apply(&job) {
+                Outcome::Done(_) => {
+                    self.settings.emit(&Event::TenantCreated { tenant: name, elapsed: start.elapsed() });
+                    return Ok(true);
+                }
+                Outcome::Stale => return Ok(false),
+                Outcome::Busy | Outcome::FleetBusy => polling.pause(&format!("tenant {name}"))?,
+                Outcome::Failed(failure) => {
+                    let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
+                    return Err(if duplicate_schema && failure.migration().is_none() {
+                        Error::SchemaExists(name.clone())
+                    } else {
+                        failure.into()
+                    });
+                }
+            }
+        }
+    }
+}

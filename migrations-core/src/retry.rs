@@ -1,0 +1,43 @@
+//! Which errors pass by themselves, and how often to try again.
+
+use std::time::Duration;
+
+use crate::failure::{Failure, Reason};
+
+/// Tries after the first one.
+const RETRIES: u32 = 5;
+/// The pause before the first retry; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// SQLSTATEs of what passes by itself: a lock that is held, a deadlock, a serialization failure, a server that is full or
+/// goes down or comes up.
+const TRANSIENT: [&str; 9] =
+    ["55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "08006", "08P01"];
+
+/// Counts the retries of one piece of work.
+#[derive(Default)]
+pub(crate) struct Retries {
+    done: u32,
+}
+
+impl Retries {
+    /// Sleeps, with backoff and jitter, when the failure can pass and there are retries left.
+    pub(crate) fn pause(&mut self, failure: &Failure) -> bool {
+        if self.done >= RETRIES || !is_transient(failure) {
+            return false;
+        }
+        let pause = FIRST_PAUSE * 2u32.pow(self.done);
+        self.done += 1;
+        log::warn!("{}; retry {} of {RETRIES}", failure.message(), self.done);
+        std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64()));
+        true
+    }
+}
+
+fn is_transient(failure: &Failure) -> bool {
+    match failure.reason() {
+        Reason::Server(error) => TRANSIENT.contains(&error.sqlstate()),
+        Reason::ConnectionLost(_) => true,
+        _ => false,
+    }
+}

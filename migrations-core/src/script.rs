@@ -1,0 +1,418 @@
+//! What one schema is sent: one message, which the server runs as one transaction.
+//!
+//! A simple query of several statements is one implicit transaction: `SET LOCAL` holds in it, any error rolls all of it
+//! back, and the connection is clean afterwards. So the guard, the migrations, their history rows and the registry's row
+//! commit together or not at all, for one round trip.
+
+use std::fmt::Write;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::history;
+use crate::lock::{self, Lock};
+use crate::name::TenantName;
+use crate::plan::Claim;
+use crate::registry::Layout;
+use crate::set::{MigrationSet, Mode};
+use crate::sql::{Ident, Literal, OrNull};
+
+/// Whose schema it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner<'a> {
+    Registry,
+    Shared,
+    Tenant(&'a TenantName),
+}
+
+/// One schema to bring up to date, and what the plan knows of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) set: &'a MigrationSet,
+    pub(crate) owner: Owner<'a>,
+    /// What the guard checks that it still is so.
+    pub(crate) claim: Claim,
+    /// The first so many migrations are applied.
+    pub(crate) applied: usize,
+    /// How the schema comes into being.
+    pub(crate) origin: Origin,
+    /// How long a statement waits for a lock on a table.
+    pub(crate) lock_timeout: Duration,
+    /// Whether the commit waits for the disk.
+    pub(crate) durable: bool,
+}
+
+/// Where the schema comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is there.
+    Exists,
+    /// It is created with its content, in one transaction; a tenant's place in the order can be given.
+    Created { id: Option<i64> },
+}
+
+/// What is done in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// These migrations in one transaction.
+    Together(Range<usize>),
+    /// This one outside a transaction.
+    Outside(usize),
+}
+
+/// A message in parts, so that an error's position leads back to a migration.
+pub(crate) struct Script {
+    parts: Vec<Part>,
+}
+
+pub(crate) struct Part {
+    pub(crate) sql: String,
+    /// The migration that the text is, when it is one.
+    pub(crate) migration: Option<usize>,
+}
+
+/// Ends a statement, also behind a comment without a line end.
+const SEPARATOR: &str = "\n;\n";
+
+impl Job<'_> {
+    pub(crate) fn schema(&self) -> &str {
+        match self.owner {
+            Owner::Registry => self.layout.registry.as_str(),
+            Owner::Shared => self.layout.shared.as_str(),
+            Owner::Tenant(name) => name.as_str(),
+        }
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&TenantName> {
+        match self.owner {
+            Owner::Tenant(name) => Some(name),
+            Owner::Registry | Owner::Shared => None,
+        }
+    }
+
+    /// What is to be done, in order. There is at least one step, since the registry's row is always written.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let all = self.applied..self.set.migrations().len();
+        // Nobody else can see a schema that is being created: nothing in it has to run concurrently.
+        if matches!(self.origin, Origin::Created { .. }) {
+            return vec![Step::Together(all)];
+        }
+        let mut steps = Vec::new();
+        let mut start = all.start;
+        for index in all.clone() {
+            if self.set.migrations()[index].is_outside_a_transaction() {
+                if start < index {
+                    steps.push(Step::Together(start..index));
+                }
+                steps.push(Step::Outside(index));
+                start = index + 1;
+            }
+        }
+        if start < all.end || steps.is_empty() {
+            steps.push(Step::Together(start..all.end));
+        }
+        steps
+    }
+
+    /// The message for migrations that run in one transaction.
+    pub(crate) fn script(&self, migrations: Range<usize>) -> Script {
+        let mut script = Script { parts: Vec::new() };
+        for sql in self.opening() {
+            script.push(sql);
+        }
+        match self.origin {
+            Origin::Exists => {}
+            Origin::Created { id } => {
+                if let Owner::Tenant(name) = self.owner {
+                    script.push(self.register(name, id));
+                }
+                script.push(format!("CREATE SCHEMA {}", Ident(self.schema())));
+            }
+        }
+        if migrations.start == 0 {
+            script.push(history::create_table(self.schema()));
+        }
+        script.push(self.search_path());
+        for index in migrations.clone() {
+            let migration = &self.set.migrations()[index];
+            script.parts
+                .push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
+            script.push(history::insert(self.schema(), migration));
+            for sql in self.repair(index) {
+                script.push(sql);
+            }
+        }
+        script.push(self.record(migrations.end));
+        script
+    }
+
+    /// The settings of the transaction and the guard.
+    pub(crate) fn opening(&self) -> Vec<String> {
+        // A snapshot that is older than the lock would let a stale plan pass.
+        let mut opening = vec!["SET TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned()];
+        opening.push(lock::guard(&self.layout.registry, self.lock(), &self.stale()));
+        opening.push(self.lock_timeout());
+        if !self.durable {
+            opening.push("SET LOCAL synchronous_commit = off".to_owned());
+        }
+        opening
+    }
+
+    pub(crate) fn lock(&self) -> Lock<'_> {
+        match self.owner {
+            Owner::Registry | Owner::Shared => Lock::Fleet,
+            Owner::Tenant(name) => Lock::Tenant(name),
+        }
+    }
+
+    pub(crate) fn lock_timeout(&self) -> String {
+        format!("SET LOCAL lock_timeout = '{}ms'", self.lock_timeout.as_millis())
+    }
+
+    /// Unqualified names are the schema's own first; then the shared tables; `public` last, where extensions live.
+    pub(crate) fn search_path(&self) -> String {
+        let shared = self.layout.shared.as_str();
+        let mut path = Ident(self.schema()).to_string();
+        for schema in [shared, "public"] {
+            if matches!(self.owner, Owner::Tenant(_)) || schema == "public" {
+                let schema = Ident(schema).to_string();
+                if !path.split(", ").any(|taken| taken == schema) {
+                    let _ = write!(path, ", {schema}");
+                }
+            }
+        }
+        format!("SET LOCAL search_path = {path}")
+    }
+
+    /// The condition under which the plan does not hold any more.
+    fn stale(&self) -> String {
+        let digest = OrNull(self.claim.digest.map(crate::set::Digest::to_sql));
+        let oid = OrNull(self.claim.oid);
+        let schema = Literal(self.schema());
+        let same_schema = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema}) IS NOT DISTINCT FROM {oid}");
+        match self.owner {
+            Owner::Registry if self.claim.digest.is_none() => {
+                let sets = self.layout.table("sets");
+                format!("to_regclass({}) IS NOT NULL", Literal(&sets))
+            }
+            Owner::Registry | Owner::Shared => format!(
+                "NOT ({same_schema} AND (SELECT digest FROM {} WHERE name = {} AND schema_name = {schema}) \
+                 IS NOT DISTINCT FROM {digest})",
+                self.layout.table("sets"),
+                self.key(),
+            ),
+            Owner::Tenant(_) => match self.origin {
+                Origin::Exists => format!(
+                    "NOT ({same_schema} AND EXISTS (SELECT FROM {} WHERE schema_name = {schema} \
+                     AND digest IS NOT DISTINCT FROM {digest}))",
+                    self.layout.table("tenants"),
+                ),
+                Origin::Created { .. } => {
+                    format!("EXISTS (SELECT FROM {} WHERE schema_name = {schema})", self.layout.table("tenants"))
+                }
+            },
+        }
+    }
+
+    fn key(&self) -> &'static str {
+        match self.owner {
+            Owner::Registry => "'registry'",
+            _ => "'shared'",
+        }
+    }
+
+    /// Writes the registry's row for a schema to which the first `applied` migrations are applied.
+    pub(crate) fn record(&self, applied: usize) -> String {
+        let schema = Literal(self.schema());
+        let version = OrNull(self.set.version_at(applied));
+        let digest = self.set.digest_at(applied).to_sql();
+        let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
+        match self.owner {
+            Owner::Tenant(_) => format!(
+                "UPDATE {} SET version = {version}, digest = {digest}, schema_oid = {oid}, in_flight_version = NULL, \
+                 in_flight_statement = NULL, migrated_at = clock_timestamp(), last_error = NULL \
+                 WHERE schema_name = {schema}",
+                self.layout.table("tenants"),
+            ),
+            Owner::Registry | Owner::Shared => format!(
+                "INSERT INTO {} (name, schema_name, schema_oid, version, digest, migrated_at) \
+                 VALUES ({}, {schema}, {oid}, {version}, {digest}, clock_timestamp()) \
+                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
+                 schema_oid = excluded.schema_oid, version = excluded.version, digest = excluded.digest, \
+                 in_flight_version = NULL, in_flight_statement = NULL, migrated_at = excluded.migrated_at",
+                self.layout.table("sets"),
+                self.key(),
+            ),
+        }
+    }
+
+    fn register(&self, name: &TenantName, id: Option<i64>) -> String {
+        let tenants = self.layout.table("tenants");
+        let name = Literal(name.as_str());
+        match id {
+            None => format!("INSERT INTO {tenants} (schema_name) VALUES ({name})"),
+            Some(id) => {
+                format!("INSERT INTO {tenants} (id, schema_name) OVERRIDING SYSTEM VALUE VALUES ({id}, {name})")
+            }
+        }
+    }
+
+    /// Marks a statement outside a transaction as begun.
+    pub(crate) fn mark_in_flight(&self, version: i64, statement: usize) -> String {
+        let (table, condition) = self.row();
+        match self.owner {
+            Owner::Tenant(_) => format!(
+                "UPDATE {table} SET in_flight_version = {version}, in_flight_statement = {statement} WHERE {condition}"
+            ),
+            // A schema that is taken over has no row yet.
+            Owner::Registry | Owner::Shared => format!(
+                "INSERT INTO {table} AS s (name, schema_name, in_flight_version, in_flight_statement) \
+                 VALUES ({}, {}, {version}, {statement}) \
+                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
+                 digest = CASE WHEN s.schema_name = excluded.schema_name THEN s.digest END, \
+                 in_flight_version = excluded.in_flight_version, in_flight_statement = excluded.in_flight_statement",
+                self.key(),
+                Literal(self.schema()),
+            ),
+        }
+    }
+
+    /// Reads the mark.
+    pub(crate) fn in_flight(&self) -> String {
+        let (table, condition) = self.row();
+        format!("SELECT in_flight_version, in_flight_statement FROM {table} WHERE {condition}")
+    }
+
+    fn row(&self) -> (String, String) {
+        match self.owner {
+            Owner::Tenant(name) => {
+                (self.layout.table("tenants"), format!("schema_name = {}", Literal(name.as_str())))
+            }
+            Owner::Registry | Owner::Shared => (self.layout.table("sets"), format!("name = {}", self.key())),
+        }
+    }
+
+    /// What puts back the settings that a migration changed for its transaction, which the next one shares.
+    fn repair(&self, index: usize) -> Vec<String> {
+        let migration = &self.set.migrations()[index];
+        let Mode::Transactional { disturbed } = migration.mode() else { return Vec::new() };
+        let mut repair: Vec<String> = disturbed.iter().map(|setting| format!("RESET {setting}")).collect();
+        if !repair.is_empty() {
+            repair.push(self.lock_timeout());
+            if !self.durable {
+                repair.push("SET LOCAL synchronous_commit = off".to_owned());
+            }
+        }
+        if !repair.is_empty() || migration.sql().to_ascii_lowercase().contains("search_path") {
+            repair.push(self.search_path());
+        }
+        repair
+    }
+}
+
+impl Script {
+    fn push(&mut self, sql: String) {
+        self.parts.push(Part { sql, migration: None });
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The whole message.
+    pub(crate) fn message(&self) -> String {
+        let length = self.parts.iter().map(|part| part.sql.len() + SEPARATOR.len()).sum();
+        let mut message = String::with_capacity(length);
+        for part in &self.parts {
+            message.push_str(&part.sql);
+            message.push_str(SEPARATOR);
+        }
+        message
+    }
+
+    /// The migration, and the offset in its text in bytes, for an error's position in the message: in characters, from 1.
+    pub(crate) fn source(&self, position: u32) -> Option<(usize, usize)> {
+        let mut left = usize::try_from(position).ok()?.checked_sub(1)?;
+        for part in &self.parts {
+            let characters = part.sql.chars().count();
+            // At the end of input the server points behind the last character.
+            if left <= characters {
+                let offset = part.sql.char_indices().nth(left).map_or(part.sql.len(), |(offset, _)| offset);
+                return part.migration.map(|migration| (migration, offset));
+            }
+            left = left.checked_sub(characters + SEPARATOR.len())?;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::SchemaName;
+
+    fn layout() -> Layout {
+        Layout { registry: SchemaName::literal("migrations"), shared: SchemaName::literal("public") }
+    }
+
+    fn set() -> Result<MigrationSet, crate::Error> {
+        MigrationSet::new("tenant")?
+            .with_migration("V1__a", || "SELECT 'ä' -- no line end".to_owned())?
+            .with_migration("V2__b", || "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a);".to_owned())?
+            .with_migration("V3__c", || "SET LOCAL lock_timeout = 0; SELECT 2;".to_owned())?
+            .with_migration("V4__d", || "SELECT nmae".to_owned())
+    }
+
+    fn job<'a>(layout: &'a Layout, set: &'a MigrationSet, name: &'a TenantName, origin: Origin) -> Job<'a> {
+        Job {
+            layout,
+            set,
+            owner: Owner::Tenant(name),
+            claim: Claim::default(),
+            applied: 0,
+            origin,
+            lock_timeout: Duration::from_secs(3),
+            durable: false,
+        }
+    }
+
+    #[test]
+    fn a_no_transaction_migration_splits_the_script_unless_the_schema_is_new() -> Result<(), crate::Error> {
+        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
+        let steps = [Step::Together(0..1), Step::Outside(1), Step::Together(2..4)];
+        assert_eq!(job(&layout, &set, &name, Origin::Exists).steps(), steps);
+        let created = job(&layout, &set, &name, Origin::Created { id: None });
+        assert_eq!(created.steps(), [Step::Together(0..4)]);
+        assert!(!created.script(0..4).message().contains("CONCURRENTLY"));
+        assert_eq!(Job { applied: 4, ..created }.steps(), [Step::Together(4..4)]);
+        assert_eq!(Job { applied: 4, origin: Origin::Exists, ..created }.steps(), [Step::Together(4..4)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_position_leads_back_to_the_migration() -> Result<(), crate::Error> {
+        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
+        let script = job(&layout, &set, &name, Origin::Created { id: None }).script(0..4);
+        let message = script.message();
+        let position = |text: &str| {
+            let at = message.find(text).unwrap_or_default();
+            u32::try_from(message[..at].chars().count() + 1).unwrap_or_default()
+        };
+        assert_eq!(script.source(position("nmae")), Some((3, 7)));
+        assert_eq!(script.source(position("SELECT 'ä'")), Some((0, 0)));
+        assert_eq!(script.source(position("INSERT INTO")), None);
+        assert_eq!(script.source(0), None);
+        assert_eq!(script.source(u32::MAX), None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_local_setting_does_not_reach_the_next_migration() -> Result<(), crate::Error> {
+        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
+        let message = job(&layout, &set, &name, Origin::Created { id: None }).script(0..4).message();
+        let (before, after) = message.split_once("RESET lock_timeout").unwrap_or_default();
+        assert!(before.contains("SELECT 2"));
+        assert!(after.contains("SET LOCAL lock_timeout = '3000ms'") && after.contains("SELECT nmae"));
+        Ok(())
+    }
+}

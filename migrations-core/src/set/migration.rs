@@ -1,0 +1,198 @@
+//! One migration: its name, its text, and what is known about it without a database.
+
+use std::ops::Range;
+
+use refinery::Migration as Recorded;
+
+use super::error::{Problem, SetError};
+use super::outside::{Outside, Refused};
+use super::statement::{Statement, comments, split};
+use super::{check, file_name};
+use crate::excerpt::Excerpt;
+
+/// What introduces a directive in a comment on top of a file.
+const DIRECTIVE: &str = "migrate:";
+
+/// One migration of a set.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    version: i64,
+    title: String,
+    file: String,
+    sql: String,
+    mode: Mode,
+    statements: Vec<Range<usize>>,
+    recorded: Recorded,
+    checksum_int4: Option<u64>,
+}
+
+/// How a migration is run.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    /// Together with its neighbours, in one transaction. `disturbed` names the settings it changes with `SET LOCAL`.
+    Transactional { disturbed: Vec<String> },
+    /// Statement by statement, outside a transaction; `in_transaction` is the text for a brand-new schema: as long as
+    /// the original, with blanks where `CONCURRENTLY` stood, so that positions in errors stay true.
+    Outside { statements: Vec<Outside>, in_transaction: String },
+}
+
+impl Migration {
+    /// Reads a migration called `stem`, which stands in `file`.
+    pub(super) fn read(set: &str, file: &str, stem: &str, sql: &str) -> Result<Self, SetError> {
+        let (version, name) = file_name::parse(stem).map_err(|problem| SetError::file(set, file, problem))?;
+        // As refinery would hash it on a platform with another line ending.
+        let sql = sql.replace("\r\n", "\n");
+        let fail = |offset, problem| SetError::at(set, file, &sql, offset, problem);
+        if sql.starts_with('\u{feff}') {
+            return Err(SetError::file(set, file, Problem::ByteOrderMark));
+        }
+        if let Some(offset) = sql.find('\0') {
+            return Err(fail(offset, Problem::NulByte));
+        }
+        let no_transaction = directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
+        let statements =
+            split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
+        if statements.is_empty() {
+            return Err(SetError::file(set, file, Problem::Empty));
+        }
+        let mode = if no_transaction { outside(&sql, &statements) } else { transactional(&sql, &statements) };
+        let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
+        let title = format!("V{version}__{name}");
+        let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;
+        Ok(Self {
+            version,
+            title,
+            file: file.to_owned(),
+            mode,
+            statements: statements.into_iter().map(|statement| statement.range).collect(),
+            checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
+            recorded,
+            sql,
+        })
+    }
+
+    /// The version, by which a set is ordered.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Version and name, as in `V7__add_notes`.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The file it was read from, or its title where it is written in Rust.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The SQL, with `\n` for line ends.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// refinery's checksum over name, version and SQL.
+    pub fn checksum(&self) -> u64 {
+        self.recorded.checksum()
+    }
+
+    /// Whether the file says `-- migrate: no-transaction`.
+    pub fn is_outside_a_transaction(&self) -> bool {
+        matches!(self.mode, Mode::Outside { .. })
+    }
+
+    /// The checksum that refinery writes when it is built without `int8-versions`, its default: the same hash over a
+    /// version of four bytes.
+    pub(crate) fn checksum_int4(&self) -> Option<u64> {
+        self.checksum_int4
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.recorded.name()
+    }
+
+    pub(crate) fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    pub(crate) fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+
+    /// Where its statements stand in [`Self::sql`].
+    pub(crate) fn statements(&self) -> &[Range<usize>] {
+        &self.statements
+    }
+
+    /// The text to run inside a transaction on a brand-new schema.
+    pub(crate) fn sql_in_a_transaction(&self) -> &str {
+        match &self.mode {
+            Mode::Transactional { .. } => &self.sql,
+            Mode::Outside { in_transaction, .. } => in_transaction,
+        }
+    }
+
+    /// The place `offset` bytes into [`Self::sql`].
+    pub(crate) fn excerpt(&self, offset: usize) -> Excerpt {
+        Excerpt::new(&self.file, &self.sql, offset)
+    }
+}
+
+/// Whether the text is marked `no-transaction`.
+fn directives(sql: &str) -> Result<bool, (Problem, usize)> {
+    let mut no_transaction = false;
+    for comment in comments(sql) {
+        let Some(directive) = comment.text.strip_prefix(DIRECTIVE).map(str::trim) else { continue };
+        if !comment.on_top {
+            return Err((Problem::LateDirective, comment.offset));
+        }
+        match directive {
+            "no-transaction" => no_transaction = true,
+            _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
+        }
+    }
+    Ok(no_transaction)
+}
+
+fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
+    let mut disturbed = Vec::new();
+    for statement in statements {
+        if let Some(found) = check::transactional(sql, statement) {
+            return Err(found);
+        }
+        disturbed.extend(check::local_setting(sql, statement));
+    }
+    Ok(Mode::Transactional { disturbed })
+}
+
+fn outside(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
+    let mut in_transaction = sql.to_owned();
+    let mut found = Vec::new();
+    for statement in statements {
+        let outside = Outside::read(sql, statement).map_err(|(refused, offset)| {
+            let why = match refused {
+                Refused::Unsupported => "this statement cannot be run outside a transaction",
+                Refused::IfNotExists => "IF NOT EXISTS would take the invalid index of an interrupted build for a good one",
+                Refused::Unnamed => "the index needs a name, by which an interrupted build is found",
+                Refused::Qualified => "the schema is written in front of the name by the framework; leave it out",
+            };
+            (Problem::Outside { why }, offset)
+        })?;
+        if let Some(range) = outside.blanked_in_a_transaction() {
+            let blanks: String = sql[range.clone()].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
+            in_transaction.replace_range(range, &blanks);
+        }
+        found.push(outside);
+    }
+    Ok(Mode::Outside { statements: found, in_transaction })
+}
+
+fn checksum_int4(name: &str, version: i32, sql: &str) -> u64 {
+    use std::hash::{Hash, Hasher};
+
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    name.hash(&mut hasher);
+    version.hash(&mut hasher);
+    sql.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,187 @@
+//! A migration set: what is compiled into the binary, checked and in order.
+//!
+//! Everything that can be known without a database is checked here, so that a set that exists is one that can be run:
+//! names, versions, directives, text, statements that would break out of their transaction. It does not touch a server.
+
+mod check;
+mod digest;
+mod error;
+mod file_name;
+mod migration;
+mod outside;
+mod statement;
+
+use std::fmt;
+
+use include_dir::{Dir, DirEntry};
+
+pub use digest::Digest;
+pub use error::SetError;
+pub use migration::Migration;
+pub(crate) use migration::Mode;
+pub(crate) use outside::Outside;
+
+use error::Problem;
+
+/// The name of a set, as in `shared` or `tenant`: a word for messages and for the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SetName(String);
+
+impl SetName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A set of migrations in the order of their versions.
+///
+/// Files come from [`include_dir!`](include_dir::include_dir), migrations written in Rust from
+/// [`with_migration`](Self::with_migration); one set can hold both.
+///
+/// `include_dir!` does not notice a file that is added to its folder. A crate that embeds one needs a `build.rs` that
+/// prints `cargo::rerun-if-changed=` and the folder.
+///
+/// ```
+/// use migrations_core::MigrationSet;
+///
+/// let set = MigrationSet::new("tenant")?
+///     .with_migration("V1__notes", || "CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL)".to_owned())?
+///     .with_migration("V2__authors", || "ALTER TABLE notes ADD COLUMN author text".to_owned())?;
+/// assert_eq!(set.latest(), Some(2));
+/// # Ok::<(), migrations_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MigrationSet {
+    name: SetName,
+    migrations: Vec<Migration>,
+    /// `digests[k]`: exactly the first `k` migrations are applied.
+    digests: Vec<Digest>,
+}
+
+impl MigrationSet {
+    /// A set without migrations.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not made of `a-z`, `0-9`, `-` and `_`.
+    pub fn new(name: &str) -> Result<Self, crate::Error> {
+        let good = !name.is_empty() && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'));
+        if !good {
+            return Err(SetError::file(name, name, Problem::SetName).into());
+        }
+        Ok(Self { name: SetName(name.to_owned()), migrations: Vec::new(), digests: vec![Digest::EMPTY] })
+    }
+
+    /// The set in a folder that is embedded with `include_dir!`, sub-folders included.
+    ///
+    /// Every file must be a migration, named `V{version}__{snake_name}.sql`; only files whose names start with a dot
+    /// are passed over.
+    ///
+    /// # Errors
+    ///
+    /// A [`SetError`] for the first file that is misnamed, empty, not UTF-8, has a version that another one has, an
+    /// unknown directive, or a statement that would break out of its transaction.
+    pub fn from_dir(name: &str, dir: &Dir<'_>) -> Result<Self, crate::Error> {
+        let mut set = Self::new(name)?;
+        set.add_dir(dir)?;
+        Ok(set)
+    }
+
+    /// Adds a migration that is written in Rust, usually with barrel. `sql` is called once, here.
+    ///
+    /// What it returns is covered by the migration's checksum: it must be the same in every run.
+    ///
+    /// # Errors
+    ///
+    /// A [`SetError`], as in [`from_dir`](Self::from_dir).
+    pub fn with_migration(mut self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, crate::Error> {
+        self.add(title, title, &sql())?;
+        Ok(self)
+    }
+
+    /// The set's name.
+    pub fn name(&self) -> &SetName {
+        &self.name
+    }
+
+    /// The migrations, in the order of their versions.
+    pub fn migrations(&self) -> &[Migration] {
+        &self.migrations
+    }
+
+    /// The version of the last migration; `None` for an empty set.
+    pub fn latest(&self) -> Option<i64> {
+        self.migrations.last().map(Migration::version)
+    }
+
+    /// The state of a schema to which the whole set is applied.
+    pub fn digest(&self) -> Digest {
+        self.digests[self.migrations.len()]
+    }
+
+    /// The state of a schema to which exactly the first `applied` migrations are applied.
+    pub(crate) fn digest_at(&self, applied: usize) -> Digest {
+        self.digests[applied.min(self.migrations.len())]
+    }
+
+    /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.
+    pub(crate) fn position(&self, digest: Digest) -> Option<usize> {
+        self.digests.iter().position(|known| *known == digest)
+    }
+
+    /// The version after the first `applied` migrations.
+    pub(crate) fn version_at(&self, applied: usize) -> Option<i64> {
+        applied.checked_sub(1).and_then(|last| self.migrations.get(last)).map(Migration::version)
+    }
+
+    fn add_dir(&mut self, dir: &Dir<'_>) -> Result<(), SetError> {
+        for entry in dir.entries() {
+            match entry {
+                DirEntry::Dir(dir) => self.add_dir(dir)?,
+                DirEntry::File(file) => {
+                    let path = file.path().to_string_lossy().into_owned();
+                    let file_name = file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    if file_name.starts_with('.') {
+                        continue;
+                    }
+                    let fail = |problem| SetError::file(self.name.as_str(), &path, problem);
+                    let stem = file_name.strip_suffix(".sql").ok_or_else(|| fail(Problem::FileName))?;
+                    let sql = file.contents_utf8().ok_or_else(|| fail(Problem::NotUtf8))?;
+                    self.add(&path, stem, sql)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, file: &str, stem: &str, sql: &str) -> Result<(), SetError> {
+        let migration = Migration::read(self.name.as_str(), file, stem, sql)?;
+        let at = match self.migrations.binary_search_by_key(&migration.version(), Migration::version) {
+            Err(at) => at,
+            Ok(taken) => {
+                let other = &self.migrations[taken];
+                let version = other.version();
+                let problem = if other.title() == migration.title() {
+                    Problem::Twice { other: other.file().to_owned() }
+                } else {
+                    Problem::SameVersion { other: other.file().to_owned(), version }
+                };
+                return Err(SetError::file(self.name.as_str(), file, problem));
+            }
+        };
+        self.migrations.insert(at, migration);
+        self.digests.truncate(at + 1);
+        for migration in &self.migrations[at..] {
+            let before = self.digests.last().copied().unwrap_or(Digest::EMPTY);
+            self.digests.push(before.then(migration.version(), migration.checksum()));
+        }
+        Ok(())
+    }
+}

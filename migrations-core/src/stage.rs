@@ -1,0 +1,134 @@
+//! The stages before the tenants: the registry, then the shared set, each under the fleet key.
+//!
+//! When both are where they should be, this costs the one query of the plan and takes no lock.
+
+use crate::apply::{Outcome, Session, failure};
+use crate::error::Error;
+use crate::event::Event;
+use crate::failure::Reason;
+use crate::history::Standing;
+use crate::lock::Polling;
+use crate::plan::{self, Claim, Overview, Question, Resolver};
+use crate::report::SharedReport;
+use crate::script::{Job, Origin, Owner};
+use crate::set::MigrationSet;
+use crate::settings::Settings;
+
+/// The sets in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Sets {
+    pub(crate) registry: MigrationSet,
+    pub(crate) shared: MigrationSet,
+    pub(crate) tenant: MigrationSet,
+}
+
+/// Brings the registry and the shared set up to date, and answers the question about the tenants.
+pub(crate) fn prepare(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets,
+    question: &Question<'_>,
+    report: &mut SharedReport,
+) -> Result<Overview, Error> {
+    settings.layout.check()?;
+    let mut overview = match plan::overview(&mut session.client, &settings.layout, question)? {
+        Some(overview) if overview.registry.is_current(&sets.registry) => overview,
+        found => {
+            let claim = match found {
+                Some(overview) => overview.registry,
+                None => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
+            };
+            bring(session, settings, &sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
+            ask(session, settings, question)?
+        }
+    };
+    report.version = overview.shared.version;
+    if !overview.shared.is_current(&sets.shared) {
+        bring(session, settings, &sets.shared, Owner::Shared, overview.shared, report)?;
+        overview = ask(session, settings, question)?;
+    }
+    Ok(overview)
+}
+
+/// Asks for an overview of a registry that is there.
+pub(crate) fn ask(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    question: &Question<'_>,
+) -> Result<Overview, Error> {
+    plan::overview(&mut session.client, &settings.layout, question)?.ok_or_else(|| Error::Lost {
+        doing: "planning".to_owned(),
+        reason: format!("the registry in schema {} was dropped meanwhile", settings.layout.registry),
+    })
+}
+
+/// Brings one of the two schemas to the end of its set, waiting for whoever is at work on it.
+fn bring(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    set: &MigrationSet,
+    owner: Owner<'_>,
+    mut claim: Claim,
+    report: &mut SharedReport,
+) -> Result<(), Error> {
+    let mut polling = Polling::new(settings.lock_wait);
+    let what = format!("the {} schema", set.name());
+    loop {
+        let mut job = Job {
+            layout: &settings.layout,
+            set,
+            owner,
+            claim,
+            applied: 0,
+            origin: Origin::Exists,
+            lock_timeout: settings.lock_timeout,
+            durable: true,
+        };
+        match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
+            Standing::Applied(applied) if applied == set.migrations().len() && claim.is_current(set) => {
+                report.version = set.version_at(applied);
+                return Ok(());
+            }
+            Standing::Applied(applied) => job.applied = applied,
+            Standing::Missing => job.origin = Origin::Created { id: None },
+            Standing::Ahead { version } => {
+                settings.emit(&Event::Ahead { set: set.name(), tenant: None, version: Some(version) });
+                report.version = Some(version);
+                report.ahead = true;
+                return Ok(());
+            }
+            Standing::Diverged(divergence) => return Err(failure(&job, Reason::Diverged(divergence)).into()),
+            Standing::Unreadable(problem) => return Err(failure(&job, Reason::History(problem)).into()),
+        }
+        match session.apply(&job) {
+            Outcome::Done(applied) => {
+                for migration in &set.migrations()[job.applied..job.applied + applied] {
+                    report.applied.push(migration.title().to_owned());
+                    settings.emit(&Event::Applied { set: set.name(), migration: migration.title() });
+                }
+                report.version = set.latest();
+                return Ok(());
+            }
+            Outcome::Busy | Outcome::FleetBusy => {
+                if polling.is_first() {
+                    settings.emit(&Event::Waiting { what: &what });
+                }
+                polling.pause(&what)?;
+            }
+            Outcome::Stale => {}
+            Outcome::Failed(failure) => return Err(failure.into()),
+        }
+        claim = current_claim(session, settings, owner)?;
+    }
+}
+
+/// What the registry says of the schema now.
+fn current_claim(session: &mut Session<'_>, settings: &Settings, owner: Owner<'_>) -> Result<Claim, Error> {
+    let question = Question { latest: crate::set::Digest::EMPTY, only: &[], names: &[], after: 0, all: false, limit: 0 };
+    let overview = plan::overview(&mut session.client, &settings.layout, &question)?;
+    Ok(match (overview, owner) {
+        (Some(overview), Owner::Registry) => overview.registry,
+        (Some(overview), _) => overview.shared,
+        (None, _) => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
+    })
+}

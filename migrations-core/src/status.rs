@@ -1,0 +1,97 @@
+//! Where every schema stands, without changing any.
+
+use std::fmt;
+
+use crate::name::TenantName;
+
+/// Where the registry, the shared schema and every tenant stand.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The framework's own schema.
+    pub registry: SchemaStatus,
+    /// The shared schema.
+    pub shared: SchemaStatus,
+    /// Every tenant, in registration order.
+    pub tenants: Vec<TenantStatus>,
+}
+
+/// Where one schema stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SchemaStatus {
+    /// The version of the last applied migration; `None` when none is.
+    pub version: Option<i64>,
+    /// The version of the set's last migration; `None` for an empty set.
+    pub latest: Option<i64>,
+    /// How the two compare.
+    pub state: State,
+    /// Titles of the migrations that a run would apply, in order.
+    pub pending: Vec<String>,
+    /// Why a run would not migrate it.
+    pub problem: Option<String>,
+}
+
+/// Where one tenant stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TenantStatus {
+    /// Its name.
+    pub name: TenantName,
+    /// Its status in the registry, as in `active`.
+    pub status: String,
+    /// Its schema.
+    pub schema: SchemaStatus,
+    /// The error of the last run that failed for it, in one line.
+    pub last_error: Option<String>,
+}
+
+/// How a schema compares with its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// All migrations are applied.
+    Current,
+    /// Some are not.
+    Behind,
+    /// All are, and more that this binary does not know.
+    Ahead,
+    /// What is applied is not what the set says.
+    Diverged,
+    /// The schema does not exist.
+    Missing,
+}
+
+impl Status {
+    /// Whether a run would find something to do, or something wrong.
+    pub fn is_pending(&self) -> bool {
+        let schemas = [&self.registry, &self.shared];
+        schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(SchemaStatus::is_pending)
+    }
+}
+
+impl SchemaStatus {
+    /// Whether a run would find something to do here, or something wrong.
+    pub fn is_pending(&self) -> bool {
+        !matches!(self.state, State::Current | State::Ahead)
+    }
+}
+
+impl State {
+    /// The state's name, as in `current`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind => "behind",
+            Self::Ahead => "ahead",
+            Self::Diverged => "diverged",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

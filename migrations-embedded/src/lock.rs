@@ -1,0 +1,35 @@
+//! Locks on folders, which tell whether anybody still lives in one.
+//!
+//! The folder itself is locked (`flock`), so there is no lock file to create in somebody else's folder, to leave behind
+//! or to delete under a waiting process. The lock belongs to the open handle: copies of the handle that are passed on to a
+//! server keep it until the last process of that server is gone, however it went.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often a lock that is taken is tried again.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Takes the lock if nobody has it.
+pub(crate) fn try_lock(folder: &File) -> io::Result<bool> {
+    match folder.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Takes the lock as soon as nobody has it, and gives up after `patience`.
+pub(crate) fn lock_within(folder: &File, patience: Duration) -> io::Result<bool> {
+    let started = Instant::now();
+    while !try_lock(folder)? {
+        let left = patience.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        thread::sleep(INTERVAL.min(left));
+    }
+    Ok(true)
+}

@@ -1,0 +1,262 @@
+//! Where PostgreSQL's server programs are on this machine.
+//!
+//! Looked for in this order: the folder the caller named, the folder in `MIGRATIONS_POSTGRES_BIN`, the folders in `PATH`,
+//! and the folders where packages put a version each, the highest first. A folder that was named is the only one looked
+//! into. Nothing is downloaded.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::Error;
+use crate::account::Account;
+
+/// The environment variable that names the folder of the programs.
+const FOLDER_VARIABLE: &str = "MIGRATIONS_POSTGRES_BIN";
+
+/// The oldest major version that works.
+const OLDEST: u32 = 14;
+
+/// Where packages put the programs of a version: parent, prefix before the version, and the folder below it.
+const PACKAGES: [(&str, &str, &str); 5] = [
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/opt/homebrew/opt", "postgresql@", "bin"),
+    ("/usr/local/opt", "postgresql@", "bin"),
+    ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
+];
+
+/// The server programs of one PostgreSQL version.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    folder: PathBuf,
+    version: String,
+    major: u32,
+}
+
+impl Programs {
+    /// The first programs that `account` can run, of the major version `wanted` where one is.
+    pub(crate) fn find(
+        account: &Account,
+        named: Option<&Path>,
+        wanted: Option<u32>,
+    ) -> Result<Search, Error> {
+        let from_variable = env::var_os(FOLDER_VARIABLE)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from);
+        if let Some(folder) = named {
+            return Self::in_folder(account, folder, "Builder::programs").map(|programs| programs.fit(wanted));
+        }
+        if let Some(folder) = from_variable {
+            return Self::in_folder(account, &folder, FOLDER_VARIABLE).map(|programs| programs.fit(wanted));
+        }
+        search(account, candidates(), wanted)
+    }
+
+    fn in_folder(account: &Account, folder: &Path, named_by: &'static str) -> Result<Self, Error> {
+        let folder = std::path::absolute(folder).map_err(Error::io("find the folder", folder))?;
+        for program in ["initdb", "postgres"] {
+            if !folder.join(program).is_file() {
+                return Err(Error::ProgramsIncomplete {
+                    folder,
+                    program,
+                    named_by,
+                });
+            }
+        }
+        Self::probe(account, folder)
+    }
+
+    fn probe(account: &Account, folder: PathBuf) -> Result<Self, Error> {
+        let program = folder.join("postgres");
+        let output = account
+            .command(&program)
+            .arg("--version")
+            .stderr(Stdio::null())
+            .output()
+            .map_err(|source| Error::ProgramUnusable {
+                program: program.clone(),
+                account: account.name().to_owned(),
+                source,
+            })?;
+        let output = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let Some(major) = major_version(&output) else {
+            return Err(Error::VersionUnreadable { program, output });
+        };
+        if major < OLDEST {
+            return Err(Error::VersionTooOld {
+                folder,
+                found: major,
+                oldest: OLDEST,
+            });
+        }
+        Ok(Self {
+            folder,
+            version: output,
+            major,
+        })
+    }
+
+    fn fit(self, wanted: Option<u32>) -> Search {
+        if wanted.is_none_or(|wanted| wanted == self.major) {
+            Search::Found(self)
+        } else {
+            Search::OtherVersions(vec![self])
+        }
+    }
+
+    pub(crate) fn initdb(&self) -> PathBuf {
+        self.folder.join("initdb")
+    }
+
+    pub(crate) fn postgres(&self) -> PathBuf {
+        self.folder.join("postgres")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What `postgres --version` prints: two builds of a major version are not the same server.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(crate) fn major(&self) -> u32 {
+        self.major
+    }
+}
+
+/// Programs that fit, or else all that do not.
+#[derive(Debug)]
+pub(crate) enum Search {
+    Found(Programs),
+    /// Every one that was found is of another version than the one wanted.
+    OtherVersions(Vec<Programs>),
+}
+
+fn search(
+    account: &Account,
+    candidates: impl Iterator<Item = PathBuf>,
+    wanted: Option<u32>,
+) -> Result<Search, Error> {
+    let mut failed = None;
+    let mut others = Vec::new();
+    let complete = candidates
+        .filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
+    for folder in complete {
+        match Programs::probe(account, folder) {
+            Ok(programs) if wanted.is_none_or(|wanted| wanted == programs.major) => {
+                return Ok(Search::Found(programs));
+            }
+            Ok(programs) => others.push(programs),
+            // A wrapper that cannot run or an old server further up in PATH must not hide a good one.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if !others.is_empty() {
+        return Ok(Search::OtherVersions(others));
+    }
+    Err(failed.unwrap_or_else(|| Error::ProgramsMissing {
+        searched: PACKAGES
+            .iter()
+            .map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}"))
+            .collect(),
+    }))
+}
+
+fn candidates() -> impl Iterator<Item = PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let in_path: Vec<PathBuf> = env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .collect();
+    in_path.into_iter().chain(
+        PACKAGES
+            .iter()
+            .flat_map(|(parent, prefix, bin)| versions_below(Path::new(parent), prefix, bin)),
+    )
+}
+
+/// The folders `{parent}/{prefix}{version}/{bin}`, the highest version first.
+fn versions_below(parent: &Path, prefix: &str, bin: &str) -> Vec<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let version = leading_number(name.to_str()?.strip_prefix(prefix)?)?;
+            Some((version, entry.path().join(bin)))
+        })
+        .collect();
+    versions.sort_by(|left, right| right.cmp(left));
+    versions.into_iter().map(|(_, folder)| folder).collect()
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 18beta1`: the number behind the closing parenthesis.
+fn major_version(output: &str) -> Option<u32> {
+    let (_, version) = output.split_once("(PostgreSQL) ")?;
+    leading_number(version)
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..digits].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_read_from_releases_betas_and_packages() {
+        assert_eq!(
+            major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
+            Some(15)
+        );
+        assert_eq!(major_version("postgres (PostgreSQL) 19beta2"), Some(19));
+        assert_eq!(major_version("postgres (PostgreSQL) 9.6.24"), Some(9));
+        assert_eq!(major_version("postgres: error"), None);
+        assert_eq!(major_version("postgres (PostgreSQL) devel"), None);
+    }
+
+    #[test]
+    fn the_highest_version_comes_first_and_ten_is_higher_than_nine() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["pg-9.6", "pg-17", "pg-10", "pg-old", "other-18"] {
+            fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        let found: Vec<_> = versions_below(parent.path(), "pg-", "bin")
+            .iter()
+            .map(|folder| folder.strip_prefix(parent.path()).unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            found,
+            ["pg-17/bin", "pg-10/bin", "pg-9.6/bin"].map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn no_programs_anywhere_says_what_to_install() {
+        let empty = tempfile::tempdir().unwrap();
+        let account = Account::current().unwrap();
+        let error = search(&account, std::iter::once(empty.path().to_owned()), None).unwrap_err();
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn other_versions_than_the_wanted_one_are_told_apart_from_none() {
+        let account = Account::current().unwrap();
+        let Search::Found(any) = Programs::find(&account, None, None).unwrap() else {
+            panic!("this machine has no programs");
+        };
+        let search = search(
+            &account,
+            std::iter::once(any.folder.clone()),
+            Some(any.major + 1),
+        )
+        .unwrap();
+        assert!(matches!(search, Search::OtherVersions(others) if others.len() == 1));
+    }
+}

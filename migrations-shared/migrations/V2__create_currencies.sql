@@ -1,0 +1,67 @@
+-- The currencies of ISO 4217 that tenants trade in.
+--
+-- Amounts are numeric(19, 4) in both sets: four places because that is the most ISO 4217 gives a currency, and never a
+-- float. minor_units is the number of places an amount is rounded to before it is asked for or paid.
+CREATE TABLE currencies (
+    code        text     NOT NULL,
+    name        text     NOT NULL,
+    minor_units smallint NOT NULL,
+
+    CONSTRAINT currencies_pkey PRIMARY KEY (code),
+    CONSTRAINT currencies_code_check CHECK (code ~ '^[A-Z]{3}$'),
+    CONSTRAINT currencies_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    CONSTRAINT currencies_minor_units_check CHECK (minor_units BETWEEN 0 AND 4)
+);
+
+INSERT INTO currencies (code, name, minor_units)
+VALUES
+    ('AED', 'UAE Dirham', 2),
+    ('ARS', 'Argentine Peso', 2),
+    ('AUD', 'Australian Dollar', 2),
+    ('BHD', 'Bahraini Dinar', 3),
+    ('BRL', 'Brazilian Real', 2),
+    ('CAD', 'Canadian Dollar', 2),
+    ('CHF', 'Swiss Franc', 2),
+    ('CLP', 'Chilean Peso', 0),
+    ('CNY', 'Yuan Renminbi', 2),
+    ('COP', 'Colombian Peso', 2),
+    ('CZK', 'Czech Koruna', 2),
+    ('DKK', 'Danish Krone', 2),
+    ('EGP', 'Egyptian Pound', 2),
+    ('EUR', 'Euro', 2),
+    ('GBP', 'Pound Sterling', 2),
+    ('HKD', 'Hong Kong Dollar', 2),
+    ('HUF', 'Forint', 2),
+    ('IDR', 'Rupiah', 2),
+    ('ILS', 'New Israeli Sheqel', 2),
+    ('INR', 'Indian Rupee', 2),
+    ('ISK', 'Iceland Krona', 0),
+    ('JOD', 'Jordanian Dinar', 3),
+    ('JPY', 'Yen', 0),
+    ('KES', 'Kenyan Shilling', 2),
+    ('KRW', 'Won', 0),
+    ('KWD', 'Kuwaiti Dinar', 3),
+    ('MAD', 'Moroccan Dirham', 2),
+    ('MXN', 'Mexican Peso', 2),
+    ('MYR', 'Malaysian Ringgit', 2),
+    ('NGN', 'Naira', 2),
+    ('NOK', 'Norwegian Krone', 2),
+    ('NZD', 'New Zealand Dollar', 2),
+    ('OMR', 'Rial Omani', 3),
+    ('PEN', 'Sol', 2),
+    ('PHP', 'Philippine Peso', 2),
+    ('PLN', 'Zloty', 2),
+    ('QAR', 'Qatari Rial', 2),
+    ('RON', 'Romanian Leu', 2),
+    ('RSD', 'Serbian Dinar', 2),
+    ('SAR', 'Saudi Riyal', 2),
+    ('SEK', 'Swedish Krona', 2),
+    ('SGD', 'Singapore Dollar', 2),
+    ('THB', 'Baht', 2),
+    ('TND', 'Tunisian Dinar', 3),
+    ('TRY', 'Turkish Lira', 2),
+    ('TWD', 'New Taiwan Dollar', 2),
+    ('UAH', 'Hryvnia', 2),
+    ('USD', 'US Dollar', 2),
+    ('VND', 'Dong', 0),
+    ('ZAR', 'Rand', 2);
