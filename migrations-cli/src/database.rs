@@ -33,6 +33,10 @@ impl Chosen {
     }
 
     /// Stops the server, where it is ours. Its data stays.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "there is nothing to stop")
+    )]
     pub(crate) fn close(self) -> Result<(), Error> {
         #[cfg(feature = "embedded")]
         if let Some(server) = self.server {
@@ -53,8 +57,8 @@ impl Chosen {
     fn start(folder: Option<&std::path::Path>, quiet: bool, output: &mut Output<'_>) -> Result<Self, Error> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
-            // Two applications' sets in one database would each find the other's migrations.
-            None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.join(output.program()),
+            // A folder for each program: two applications' sets in one database would find each other's migrations.
+            None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.with_file_name(output.program()),
         };
         if !quiet {
             output.note(&format!("private server, with its data in {}; the data stays", folder.display()));

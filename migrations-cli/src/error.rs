@@ -67,7 +67,12 @@ impl Error {
             Self::NoDataFolder => Exit::Usage,
             // Known from the command line and the environment alone.
             Self::Core(
-                Core::Url { .. } | Core::NoDatabase | Core::Tls { .. } | Core::Name(_) | Core::NameInUse(..) | Core::Domain { .. },
+                Core::Url { .. }
+                | Core::NoDatabase
+                | Core::Tls { .. }
+                | Core::Name(_)
+                | Core::NameInUse(..)
+                | Core::Domain { .. },
             ) => Exit::Usage,
             _ => Exit::Failed,
         }

@@ -32,7 +32,7 @@
 //!
 //! # Features
 //!
-//! `embedded` (on by default) adds `--embedded`, which runs a command on a private PostgreSQL server.
+//! `embedded` (on by default) adds `--embedded`, which runs a command on a private server.
 
 mod args;
 mod command;
@@ -85,7 +85,7 @@ pub fn run(migrator: impl IntoMigrator) -> ExitCode {
     ExitCode::from(execute(&args, migrator, out, err))
 }
 
-fn execute(args: &[OsString], migrator: impl IntoMigrator, stdout: Stream<'_>, stderr: Stream<'_>) -> Exit {
+fn execute<'a>(args: &[OsString], migrator: impl IntoMigrator, stdout: Stream<'a>, stderr: Stream<'a>) -> Exit {
     let program = args::program(args);
     let mut output = Output::new(program.clone(), stdout, stderr);
     let cli = match args::parse(&program, args) {
@@ -146,7 +146,7 @@ mod tests {
             assert_eq!((exit, stderr.as_str()), (Exit::Done, ""));
             assert!(stdout.contains("Usage: orders "), "{stdout}");
             assert!(stdout.contains("\n  orders "), "the examples: {stdout}");
-            assert!(!stdout.contains("migrate ") && !stdout.contains("{program}"), "{stdout}");
+            assert!(!stdout.contains("\n  migrate ") && !stdout.contains("{program}"), "{stdout}");
         }
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn level_of(module: &str, quiet: bool, verbose: u8) -> LevelFilter {
-        let levels = levels(&Global { quiet, verbose, ..Global::default() });
+        let levels = levels(&Global { verbose, quiet, ..Global::default() });
         let find = |name| levels.iter().find(|(module, _)| *module == name).map(|(_, level)| *level);
         find(Some(module)).or_else(|| find(None)).unwrap_or(LevelFilter::Off)
     }

@@ -33,21 +33,13 @@ impl Account {
     pub(crate) fn current() -> Result<Self, Error> {
         let uid = rustix::process::geteuid().as_raw();
         if uid != 0 {
-            return Ok(Self {
-                name: format!("user {uid}"),
-                uid,
-                drop_to: None,
-            });
+            return Ok(Self { name: format!("user {uid}"), uid, drop_to: None });
         }
         CANDIDATES
             .into_iter()
             .find_map(|name| {
                 let (uid, gid) = look_up(name).filter(|(uid, _)| *uid != 0)?;
-                Some(Self {
-                    name: format!("user {name}"),
-                    uid,
-                    drop_to: Some(gid),
-                })
+                Some(Self { name: format!("user {name}"), uid, drop_to: Some(gid) })
             })
             .ok_or(Error::NoAccount)
     }
@@ -55,18 +47,12 @@ impl Account {
     /// The user to work on a kept server's folder as: for root, whoever owns its data or the folder.
     pub(crate) fn for_folder(dir: &Path, data: &Path) -> Result<Self, Error> {
         if rustix::process::geteuid().is_root() {
-            let owner = [data, dir]
-                .into_iter()
-                .filter_map(|path| fs::metadata(path).ok())
-                .find(|metadata| metadata.uid() != 0);
+            let owner =
+                [data, dir].into_iter().filter_map(|path| fs::metadata(path).ok()).find(|metadata| metadata.uid() != 0);
             if let Some(owner) = owner {
                 let uid = owner.uid();
                 let gid = look_up(&uid.to_string()).map_or(owner.gid(), |(_, gid)| gid);
-                return Ok(Self {
-                    name: format!("user {uid}"),
-                    uid,
-                    drop_to: Some(gid),
-                });
+                return Ok(Self { name: format!("user {uid}"), uid, drop_to: Some(gid) });
             }
         }
         Self::current()
@@ -150,9 +136,7 @@ fn look_up(user: &str) -> Option<(u32, u32)> {
 /// `uid=101(postgres) gid=104(postgres) …`, the form POSIX gives to the output of `id`.
 fn parse_id(output: &str) -> Option<(u32, u32)> {
     let number = |field: &str| {
-        let value = output
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix(field))?;
+        let value = output.split_whitespace().find_map(|word| word.strip_prefix(field))?;
         let digits = value.split('(').next()?;
         digits.parse().ok()
     };

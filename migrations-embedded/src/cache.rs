@@ -57,7 +57,7 @@ impl Cache {
         }
         // Anybody can make a folder of this name before us.
         let metadata = fs::symlink_metadata(&folder).ok()?;
-        let private = metadata.is_dir() && metadata.mode() & 0o077 == 0 && account.owns(&metadata);
+        let private = metadata.is_dir() && metadata.mode() & 0o777 == 0o700 && account.owns(&metadata);
         private.then_some(())?;
         let handle = File::open(&folder).ok()?;
         Some(Self { folder, handle })
@@ -67,9 +67,7 @@ impl Cache {
         let mut hasher = DefaultHasher::new();
         (RECIPE, programs.version(), programs.folder()).hash(&mut hasher);
         let name = format!("{}-{:016x}", programs.major(), hasher.finish());
-        Prepared {
-            folder: self.folder.join(name),
-        }
+        Prepared { folder: self.folder.join(name) }
     }
 
     /// Puts a cluster into its place, unless another process has just done so, and copies it; `Ok(false)` where that

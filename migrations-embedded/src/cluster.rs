@@ -31,11 +31,7 @@ pub(crate) fn create(programs: &Programs, account: &Account, data: &Path, flush:
     if output.status.success() {
         Ok(())
     } else {
-        Err(Error::Initdb {
-            data: data.to_owned(),
-            status: output.status,
-            output: said(&output),
-        })
+        Err(Error::Initdb { data: data.to_owned(), status: output.status, output: said(&output) })
     }
 }
 
@@ -54,11 +50,7 @@ fn initdb(programs: &Programs, account: &Account, data: &Path, flush: Flush, loc
     if flush == Flush::No {
         command.arg("--no-sync");
     }
-    command.output().map_err(|source| Error::Spawn {
-        program,
-        account: account.name().to_owned(),
-        source,
-    })
+    command.output().map_err(|source| Error::Spawn { program, account: account.name().to_owned(), source })
 }
 
 fn said(output: &Output) -> String {

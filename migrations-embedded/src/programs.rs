@@ -37,14 +37,8 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// The first programs that `account` can run, of the major version `wanted` where one is.
-    pub(crate) fn find(
-        account: &Account,
-        named: Option<&Path>,
-        wanted: Option<u32>,
-    ) -> Result<Search, Error> {
-        let from_variable = env::var_os(FOLDER_VARIABLE)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
+    pub(crate) fn find(account: &Account, named: Option<&Path>, wanted: Option<u32>) -> Result<Search, Error> {
+        let from_variable = env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(folder) = named {
             return Self::in_folder(account, folder, "Builder::programs").map(|programs| programs.fit(wanted));
         }
@@ -58,11 +52,7 @@ impl Programs {
         let folder = std::path::absolute(folder).map_err(Error::io("find the folder", folder))?;
         for program in ["initdb", "postgres"] {
             if !folder.join(program).is_file() {
-                return Err(Error::ProgramsIncomplete {
-                    folder,
-                    program,
-                    named_by,
-                });
+                return Err(Error::ProgramsIncomplete { folder, program, named_by });
             }
         }
         Self::probe(account, folder)
@@ -70,32 +60,17 @@ impl Programs {
 
     fn probe(account: &Account, folder: PathBuf) -> Result<Self, Error> {
         let program = folder.join("postgres");
-        let output = account
-            .command(&program)
-            .arg("--version")
-            .stderr(Stdio::null())
-            .output()
-            .map_err(|source| Error::ProgramUnusable {
-                program: program.clone(),
-                account: account.name().to_owned(),
-                source,
-            })?;
+        let output = account.command(&program).arg("--version").stderr(Stdio::null()).output().map_err(|source| {
+            Error::ProgramUnusable { program: program.clone(), account: account.name().to_owned(), source }
+        })?;
         let output = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let Some(major) = major_version(&output) else {
             return Err(Error::VersionUnreadable { program, output });
         };
         if major < OLDEST {
-            return Err(Error::VersionTooOld {
-                folder,
-                found: major,
-                oldest: OLDEST,
-            });
+            return Err(Error::VersionTooOld { folder, found: major, oldest: OLDEST });
         }
-        Ok(Self {
-            folder,
-            version: output,
-            major,
-        })
+        Ok(Self { folder, version: output, major })
     }
 
     fn fit(self, wanted: Option<u32>) -> Search {
@@ -136,15 +111,10 @@ pub(crate) enum Search {
     OtherVersions(Vec<Programs>),
 }
 
-fn search(
-    account: &Account,
-    candidates: impl Iterator<Item = PathBuf>,
-    wanted: Option<u32>,
-) -> Result<Search, Error> {
+fn search(account: &Account, candidates: impl Iterator<Item = PathBuf>, wanted: Option<u32>) -> Result<Search, Error> {
     let mut failed = None;
     let mut others = Vec::new();
-    let complete = candidates
-        .filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
+    let complete = candidates.filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
     for folder in complete {
         match Programs::probe(account, folder) {
             Ok(programs) if wanted.is_none_or(|wanted| wanted == programs.major) => {
@@ -159,23 +129,16 @@ fn search(
         return Ok(Search::OtherVersions(others));
     }
     Err(failed.unwrap_or_else(|| Error::ProgramsMissing {
-        searched: PACKAGES
-            .iter()
-            .map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}"))
-            .collect(),
+        searched: PACKAGES.iter().map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}")).collect(),
     }))
 }
 
 fn candidates() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let in_path: Vec<PathBuf> = env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .collect();
-    in_path.into_iter().chain(
-        PACKAGES
-            .iter()
-            .flat_map(|(parent, prefix, bin)| versions_below(Path::new(parent), prefix, bin)),
-    )
+    let in_path: Vec<PathBuf> = env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
+    in_path
+        .into_iter()
+        .chain(PACKAGES.iter().flat_map(|(parent, prefix, bin)| versions_below(Path::new(parent), prefix, bin)))
 }
 
 /// The folders `{parent}/{prefix}{version}/{bin}`, the highest version first.
@@ -211,10 +174,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_releases_betas_and_packages() {
-        assert_eq!(
-            major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_version("postgres (PostgreSQL) 19beta2"), Some(19));
         assert_eq!(major_version("postgres (PostgreSQL) 9.6.24"), Some(9));
         assert_eq!(major_version("postgres: error"), None);
@@ -231,10 +191,7 @@ mod tests {
             .iter()
             .map(|folder| folder.strip_prefix(parent.path()).unwrap().to_owned())
             .collect();
-        assert_eq!(
-            found,
-            ["pg-17/bin", "pg-10/bin", "pg-9.6/bin"].map(PathBuf::from)
-        );
+        assert_eq!(found, ["pg-17/bin", "pg-10/bin", "pg-9.6/bin"].map(PathBuf::from));
     }
 
     #[test]
@@ -251,12 +208,7 @@ mod tests {
         let Search::Found(any) = Programs::find(&account, None, None).unwrap() else {
             panic!("this machine has no programs");
         };
-        let search = search(
-            &account,
-            std::iter::once(any.folder.clone()),
-            Some(any.major + 1),
-        )
-        .unwrap();
+        let search = search(&account, std::iter::once(any.folder.clone()), Some(any.major + 1)).unwrap();
         assert!(matches!(search, Search::OtherVersions(others) if others.len() == 1));
     }
 }

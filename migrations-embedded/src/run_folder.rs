@@ -43,9 +43,7 @@ impl RunFolder {
             let lock = File::open(path).map_err(Error::io("open", path))?;
             let locked = lock::try_lock(&lock).map_err(Error::io("lock", path))?;
             if locked && is_still_there(path, &lock) {
-                account
-                    .own(path)
-                    .map_err(Error::io("give the server's user the folder", path))?;
+                account.own(path).map_err(Error::io("give the server's user the folder", path))?;
                 return Ok(Self { folder, lock });
             }
         }
@@ -77,11 +75,7 @@ pub(crate) fn base(account: &Account) -> Result<PathBuf, Error> {
         }
         tried.push(base);
     }
-    Err(Error::NoTempFolder {
-        tried,
-        account: account.name().to_owned(),
-        longest: LONGEST_BASE,
-    })
+    Err(Error::NoTempFolder { tried, account: account.name().to_owned(), longest: LONGEST_BASE })
 }
 
 /// Tries it, since only the system knows about access lists and read-only mounts.
@@ -103,11 +97,7 @@ fn sweep(base: &Path, account: &Account) {
         .flatten()
         .flatten()
         .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-        .filter(|entry| {
-            entry
-                .metadata()
-                .is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata, account))
-        });
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata, account)));
     for folder in folders {
         let path = folder.path();
         let Ok(handle) = File::open(&path) else {

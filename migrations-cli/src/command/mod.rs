@@ -1,0 +1,30 @@
+//! The commands, a file for each: what it asks the migrator, and what it shows for it.
+
+mod status;
+mod tenant;
+mod up;
+mod wait;
+
+use migrations_core::Migrator;
+
+use crate::args::{Cli, Command};
+use crate::database::Chosen;
+use crate::error::{Error, Exit};
+use crate::output::Output;
+
+pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Result<Exit, Error> {
+    let Cli { global, command } = cli;
+    let chosen = Chosen::open(&global, output)?;
+    let database = &chosen.database;
+    let done = match command {
+        Command::Up(args) => up::run(args, &global, migrator, database, output),
+        Command::Status(args) => status::run(&args, &migrator, database, output),
+        Command::Wait(args) => wait::run(&args, &migrator, database, output),
+        Command::Tenant(command) => tenant::run(command, &migrator, database, output),
+    };
+    let closed = chosen.close();
+    // The command's own error is the one to tell; that of closing is only of interest without it.
+    let exit = done?;
+    closed?;
+    Ok(exit)
+}

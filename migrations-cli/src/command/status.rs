@@ -1,0 +1,163 @@
+//! `status`: where every schema stands.
+
+use std::fmt::{self, Write};
+
+use comfy_table::Cell;
+use migrations_core::{Database, Migrator, State, TenantStatus};
+use serde::Serialize;
+
+use crate::args::Status;
+use crate::error::{Error, Exit};
+use crate::output::json::SchemaObject;
+use crate::output::text::{self, Column};
+use crate::output::{Output, Paper, View};
+
+pub(crate) fn run(
+    args: &Status,
+    migrator: &Migrator,
+    database: &Database,
+    output: &mut Output<'_>,
+) -> Result<Exit, Error> {
+    let status = migrator.status(database)?;
+    let pending = status.is_pending();
+    output.show(&Page {
+        registry: SchemaObject::of(status.registry),
+        shared: SchemaObject::of(status.shared),
+        tenants: status.tenants.into_iter().map(Row::of).collect(),
+        pending,
+    })?;
+    Ok(if args.check && pending { Exit::Pending } else { Exit::Done })
+}
+
+#[derive(Serialize)]
+struct Page {
+    registry: SchemaObject,
+    shared: SchemaObject,
+    tenants: Vec<Row>,
+    pending: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    status: String,
+    #[serde(flatten)]
+    schema: SchemaObject,
+    last_error: Option<String>,
+}
+
+impl Row {
+    fn of(tenant: TenantStatus) -> Self {
+        Self {
+            name: tenant.name.to_string(),
+            status: tenant.status,
+            schema: SchemaObject::of(tenant.schema),
+            last_error: tenant.last_error,
+        }
+    }
+}
+
+impl View for Page {
+    fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
+        writeln!(page, "{}", self.sets(paper))?;
+        if !self.tenants.is_empty() {
+            writeln!(page, "{}", self.rows(paper))?;
+        }
+        let problems = self.problems();
+        if !problems.is_empty() {
+            writeln!(page, "{problems}")?;
+        }
+        writeln!(page, "{}", self.summary(&paper.program))
+    }
+}
+
+impl Page {
+    fn sets(&self, paper: &Paper) -> String {
+        let columns = [
+            Column::Text("SCHEMA"),
+            Column::Number("VERSION"),
+            Column::Number("LATEST"),
+            Column::Text("STATE"),
+            Column::Text("PENDING"),
+        ];
+        let rows = [("registry", &self.registry), ("shared", &self.shared)].map(|(name, schema)| {
+            let mut row = vec![Cell::new(name)];
+            row.extend(cells(paper, schema));
+            row
+        });
+        text::table(paper, &columns, rows)
+    }
+
+    fn rows(&self, paper: &Paper) -> String {
+        let columns = [
+            Column::Text("TENANT"),
+            Column::Text("STATUS"),
+            Column::Number("VERSION"),
+            Column::Number("LATEST"),
+            Column::Text("STATE"),
+            Column::Text("PENDING"),
+        ];
+        let rows = self.tenants.iter().map(|tenant| {
+            let mut row = vec![Cell::new(&tenant.name), Cell::new(&tenant.status)];
+            row.extend(cells(paper, &tenant.schema));
+            row
+        });
+        text::table(paper, &columns, rows)
+    }
+
+    /// What is wrong, in full: a table's cell has no room for it.
+    fn problems(&self) -> String {
+        let sets = [("registry", &self.registry), ("shared", &self.shared)];
+        let sets =
+            sets.into_iter().filter_map(|(name, schema)| Some(format!("{name}: {}\n", schema.problem.as_ref()?)));
+        let tenants = self.tenants.iter().filter_map(|tenant| {
+            let Row { name, schema, last_error, .. } = tenant;
+            match (&schema.problem, last_error) {
+                (Some(problem), _) => Some(format!("tenant {name}: {problem}\n")),
+                (None, Some(error)) => Some(format!("tenant {name}: the last run failed: {error}\n")),
+                (None, None) => None,
+            }
+        });
+        sets.chain(tenants).collect()
+    }
+
+    fn summary(&self, program: &str) -> String {
+        let states = [State::Current, State::Behind, State::Ahead, State::Diverged, State::Missing];
+        let count = |state: State| self.tenants.iter().filter(|tenant| tenant.schema.state == state.as_str()).count();
+        let tenants = match self.tenants.len() {
+            0 => "no tenants".to_owned(),
+            all => {
+                let counts = text::counts(states.map(|state| (count(state), state.as_str())));
+                format!("{}: {counts}", text::tenants(all))
+            }
+        };
+        match (self.pending, self.is_wrong()) {
+            (false, _) => format!("{tenants}; nothing is pending"),
+            (true, false) => format!("{tenants}; `{program} up` applies what is pending"),
+            (true, true) => format!("{tenants}; mend what is wrong above, then run `{program} up`"),
+        }
+    }
+
+    /// Whether a run alone does not help.
+    fn is_wrong(&self) -> bool {
+        let schemas = [&self.registry, &self.shared];
+        schemas
+            .into_iter()
+            .chain(self.tenants.iter().map(|tenant| &tenant.schema))
+            .any(|schema| schema.problem.is_some())
+    }
+}
+
+fn cells(paper: &Paper, schema: &SchemaObject) -> [Cell; 4] {
+    let pending = match schema.pending.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    };
+    [
+        Cell::new(text::version(schema.version)),
+        Cell::new(text::version(schema.latest)),
+        text::state(paper, schema.state),
+        Cell::new(pending),
+    ]
+}

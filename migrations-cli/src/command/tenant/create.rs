@@ -1,0 +1,64 @@
+//! `tenant create`: registers tenants and makes their schemas.
+
+use std::fmt::{self, Write};
+
+use comfy_table::Cell;
+use migrations_core::{Database, Migrator};
+use serde::Serialize;
+
+use crate::args::Create;
+use crate::error::Error;
+use crate::output::json::ErrorObject;
+use crate::output::text::{self, Column};
+use crate::output::{Output, Paper, View};
+
+pub(crate) fn run(
+    args: &Create,
+    migrator: &Migrator,
+    database: &Database,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let mut done = Created { tenants: Vec::new(), error: None };
+    for name in &args.names {
+        match migrator.get_or_create_tenant(database, name) {
+            Ok((tenant, created)) => {
+                done.tenants.push(Row { name: tenant.name.to_string(), created, version: tenant.version });
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                // Those before it are made, and are told of.
+                if !done.tenants.is_empty() {
+                    done.error = Some(ErrorObject::of(&error));
+                    output.show(&done)?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    output.show(&done)
+}
+
+#[derive(Serialize)]
+struct Created {
+    tenants: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorObject>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    created: bool,
+    version: Option<i64>,
+}
+
+impl View for Created {
+    fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
+        let columns = [Column::Text("TENANT"), Column::Text("OUTCOME"), Column::Number("VERSION")];
+        let rows = self.tenants.iter().map(|tenant| {
+            let outcome = if tenant.created { "created" } else { "exists" };
+            vec![Cell::new(&tenant.name), text::state(paper, outcome), Cell::new(text::version(tenant.version))]
+        });
+        page.write_str(&text::table(paper, &columns, rows))
+    }
+}

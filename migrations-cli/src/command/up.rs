@@ -1,0 +1,194 @@
+//! `up`: brings the database to where the binary expects it.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use comfy_table::Cell;
+use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts};
+use serde::Serialize;
+
+use crate::args::{Global, Up};
+use crate::error::{Error, Exit};
+use crate::output::json::{FailureObject, milliseconds};
+use crate::output::text::{self, Column};
+use crate::output::{Output, Paper, View};
+use crate::progress::Progress;
+
+/// Up to so many tenants get a line each; of more, only counts are shown.
+const MOST_ROWS: usize = 20;
+
+pub(crate) fn run(
+    args: Up,
+    global: &Global,
+    migrator: Migrator,
+    database: &Database,
+    output: &mut Output<'_>,
+) -> Result<Exit, Error> {
+    let shared_only = args.shared_only;
+    let options = RunOptions::default().create(args.create).shared_only(shared_only);
+    let options = if args.tenant.is_empty() { options } else { options.only(args.tenant) };
+    let database = args.wait.map_or_else(|| database.clone(), |wait| database.clone().with_wait(wait));
+    let migrator = match args.jobs {
+        Some(jobs) => migrator.jobs(usize::from(jobs)),
+        None => migrator,
+    };
+    let report = watched(migrator, global, |migrator| migrator.run_with(&database, &options))?;
+    output.show(&Done { shared_only, report: &report })?;
+    conclude(&report, output);
+    Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Runs with the line of progress, where there is one.
+fn watched<T>(migrator: Migrator, global: &Global, run: impl FnOnce(&Migrator) -> T) -> T {
+    let Some(progress) = Progress::new(global).map(Arc::new) else { return run(&migrator) };
+    let watcher = Arc::clone(&progress);
+    let done = run(&migrator.on_event(move |event| watcher.on(event)));
+    progress.clear();
+    done
+}
+
+/// What was left alone, what failed, in full, and what to do next: last, where it is seen.
+fn conclude(report: &Report, output: &mut Output<'_>) {
+    if report.shared.ahead {
+        let version = text::version(report.shared.version);
+        output.warning(&format!("the shared schema (version {version}) is ahead of this binary, and was left alone"));
+    }
+    let TenantCounts { total, ahead, busy, failed, .. } = report.tenants;
+    if ahead > 0 {
+        let names = of_kind(report, OutcomeKind::Ahead);
+        output.warning(&format!("{} ahead of this binary, and left alone: {names}", text::tenants(ahead)));
+    }
+    for failure in text::failures(&report.failures) {
+        output.failure(&format!("{failure}\n"));
+    }
+    if report.is_success() {
+        return;
+    }
+    if busy > 0 {
+        let names = of_kind(report, OutcomeKind::Busy);
+        output.warning(&format!("{} held by another run to the end: {names}", text::tenants(busy)));
+    }
+    let left = text::counts([(failed, "failed"), (busy, "busy")]);
+    let next = if failed > 0 { "mend the cause and run" } else { "run" };
+    output.failure(&format!(
+        "of {}, {left}; what is done stays done: {next} `{} up` again, which takes up what is left",
+        text::tenants(total),
+        output.program()
+    ));
+}
+
+fn of_kind(report: &Report, kind: OutcomeKind) -> String {
+    text::names(report.outcomes.iter().filter(|outcome| outcome.kind == kind).map(|outcome| outcome.tenant.as_str()))
+}
+
+struct Done<'a> {
+    shared_only: bool,
+    report: &'a Report,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    shared: Shared<'a>,
+    tenants: Counts,
+    failures: Vec<FailureObject>,
+    elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Shared<'a> {
+    applied: &'a [String],
+    version: Option<i64>,
+    ahead: bool,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    total: usize,
+    created: usize,
+    migrated: usize,
+    current: usize,
+    ahead: usize,
+    busy: usize,
+    failed: usize,
+}
+
+impl Serialize for Done<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Report { shared, tenants, failures, elapsed, .. } = self.report;
+        let TenantCounts { total, created, migrated, current, ahead, busy, failed, .. } = *tenants;
+        Object {
+            shared: Shared { applied: &shared.applied, version: shared.version, ahead: shared.ahead },
+            tenants: Counts { total, created, migrated, current, ahead, busy, failed },
+            failures: failures.iter().map(FailureObject::of).collect(),
+            elapsed_ms: milliseconds(*elapsed),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl View for Done<'_> {
+    fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
+        let Report { shared, elapsed, .. } = self.report;
+        let (version, elapsed) = (text::version(shared.version), text::elapsed(*elapsed));
+        let tenants = self.tenants();
+        if self.report.is_unchanged() && self.report.is_success() {
+            let tenants = tenants.map(|tenants| format!(", tenants: {tenants}")).unwrap_or_default();
+            return writeln!(page, "nothing to do: shared at version {version}{tenants} ({elapsed})");
+        }
+        match shared.applied.len() {
+            0 => writeln!(page, "shared   at version {version}")?,
+            applied => writeln!(page, "shared   {applied} applied, at version {version}")?,
+        }
+        shared.applied.iter().try_for_each(|migration| writeln!(page, "         {migration}"))?;
+        if let Some(tenants) = tenants {
+            writeln!(page, "tenants  {tenants}")?;
+        }
+        page.write_str(&self.rows(paper))?;
+        writeln!(page, "took     {elapsed}")
+    }
+}
+
+impl Done<'_> {
+    /// The tenants in one line; nothing when the run was not about them.
+    fn tenants(&self) -> Option<String> {
+        let TenantCounts { total, created, migrated, current, ahead, busy, failed, .. } = self.report.tenants;
+        let counts = text::counts([
+            (created, "created"),
+            (migrated, "migrated"),
+            (current, "current"),
+            (ahead, "ahead"),
+            (busy, "busy"),
+            (failed, "failed"),
+        ]);
+        match total {
+            _ if self.shared_only => None,
+            0 => Some("none".to_owned()),
+            // The one count there is says how many there are.
+            _ if !counts.contains(',') => Some(counts),
+            total => Some(format!("{counts}, of {total}")),
+        }
+    }
+
+    /// A line for each tenant, where they are few.
+    fn rows(&self, paper: &Paper) -> String {
+        let outcomes = &self.report.outcomes;
+        if outcomes.is_empty() || outcomes.len() > MOST_ROWS {
+            return String::new();
+        }
+        let rows = outcomes.iter().map(|outcome| {
+            let kind = match outcome.kind {
+                OutcomeKind::Created => "created",
+                OutcomeKind::Migrated => "migrated",
+                OutcomeKind::Current => "current",
+                OutcomeKind::Ahead => "ahead",
+                OutcomeKind::Busy => "busy",
+                OutcomeKind::Failed => "failed",
+                // The list can grow; the report's counts do not depend on it.
+                _ => "other",
+            };
+            vec![Cell::new(&outcome.tenant), text::state(paper, kind), Cell::new(text::elapsed(outcome.elapsed))]
+        });
+        let columns = [Column::Text("TENANT"), Column::Text("OUTCOME"), Column::Number("TIME")];
+        format!("\n{}\n", text::table(paper, &columns, rows))
+    }
+}

@@ -1,0 +1,226 @@
+//! Where everything goes: the result to stdout, as text or as one JSON object, everything else to stderr.
+//!
+//! A reader that goes away, as `head` does, is no failure: what the command did is done, and its exit code says it.
+
+pub(crate) mod json;
+pub(crate) mod text;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::error::{Error, Exit};
+use crate::secret;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
+/// What a command shows: its fields are the JSON object, [`text`](View::text) is the same for people.
+pub(crate) trait View: Serialize {
+    /// Writes the text onto the page, to its last line break.
+    fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result;
+}
+
+/// What a text is written on.
+#[derive(Clone, Debug)]
+pub(crate) struct Paper {
+    /// The name of the running binary, for what to do next.
+    pub(crate) program: String,
+    pub(crate) color: bool,
+    pub(crate) terminal: bool,
+}
+
+/// One of the process's two streams, and what it can show.
+pub(crate) struct Stream<'a> {
+    to: &'a mut dyn Write,
+    color: bool,
+    terminal: bool,
+}
+
+impl<'a> Stream<'a> {
+    pub(crate) fn stdout(to: &'a mut io::Stdout) -> Self {
+        let color = anstream::AutoStream::choice(to) != anstream::ColorChoice::Never;
+        Self { color, terminal: to.is_terminal(), to }
+    }
+
+    pub(crate) fn stderr(to: &'a mut io::Stderr) -> Self {
+        let color = anstream::AutoStream::choice(to) != anstream::ColorChoice::Never;
+        Self { color, terminal: to.is_terminal(), to }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn plain(to: &'a mut dyn Write) -> Self {
+        Self { to, color: false, terminal: false }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
+    }
+}
+
+pub(crate) struct Output<'a> {
+    program: String,
+    format: Format,
+    stdout: Stream<'a>,
+    stderr: Stream<'a>,
+    shown: bool,
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(program: String, stdout: Stream<'a>, stderr: Stream<'a>) -> Self {
+        Self { program, format: Format::default(), stdout, stderr, shown: false }
+    }
+
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
+    /// The name of the running binary.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Shows a command's result. A command has one.
+    pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
+        self.shown = true;
+        let text = match self.format {
+            Format::Json => json(view)?,
+            Format::Text => {
+                let (color, terminal) = (self.stdout.color, self.stdout.terminal);
+                let mut page = String::new();
+                view.text(&Paper { program: self.program.clone(), color, terminal }, &mut page)
+                    .map_err(io::Error::other)?;
+                page
+            }
+        };
+        Ok(self.stdout.write(&text)?)
+    }
+
+    /// Says something that is not the result.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn note(&mut self, text: &str) {
+        self.say(&format!("{text}\n"));
+    }
+
+    /// Says what is wrong without having failed.
+    pub(crate) fn warning(&mut self, text: &str) {
+        let label = self.label("warning", YELLOW);
+        self.say(&format!("{label} {text}\n"));
+    }
+
+    /// Says what failed.
+    pub(crate) fn failure(&mut self, text: &str) {
+        let label = self.label("error", RED);
+        self.say(&format!("{label} {text}\n"));
+    }
+
+    /// Says why the command failed: on stderr, and as the one object on stdout unless a result is there.
+    pub(crate) fn error(&mut self, error: &Error) {
+        self.failure(&error.to_string());
+        self.object(&json::Failed::of(error));
+    }
+
+    /// Answers a command line that asks for help, or that cannot be read.
+    pub(crate) fn usage(&mut self, error: &clap::Error, as_json: bool) -> Exit {
+        if error.exit_code() == 0 {
+            let text = error.render();
+            let text = if self.stdout.color { text.ansi().to_string() } else { text.to_string() };
+            return self.stdout.write(&text).map_or(Exit::Failed, |()| Exit::Done);
+        }
+        if as_json {
+            self.format = Format::Json;
+        }
+        let rendered = error.render();
+        let text = if self.stderr.color { rendered.ansi().to_string() } else { rendered.to_string() };
+        self.say(&secret::hide(&text));
+        let message = match error.kind() {
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing; see --help".to_owned(),
+            _ => secret::hide(rendered.to_string().trim().trim_start_matches("error: ")),
+        };
+        self.object(&json::Failed::of_message(message));
+        Exit::Usage
+    }
+
+    /// The object that tells of an error. Nothing is left to try when it cannot be written: stderr has it.
+    fn object(&mut self, failed: &json::Failed) {
+        if self.format == Format::Json && !self.shown {
+            self.shown = true;
+            let _ = json(failed).map(|text| self.stdout.write(&text));
+        }
+    }
+
+    fn label(&self, word: &str, style: Style) -> String {
+        if self.stderr.color { format!("{style}{word}:{style:#}") } else { format!("{word}:") }
+    }
+
+    /// There is nobody to tell when stderr is gone.
+    fn say(&mut self, text: &str) {
+        let _ = self.stderr.write(text);
+    }
+}
+
+fn json(value: &impl Serialize) -> io::Result<String> {
+    Ok(serde_json::to_string(value)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// A stream whose reader is gone, or whose disk is full.
+    struct Gone(io::ErrorKind);
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Hello {
+        hello: &'static str,
+    }
+
+    impl View for Hello {
+        fn text(&self, _: &Paper, page: &mut String) -> fmt::Result {
+            writeln!(page, "hello")
+        }
+    }
+
+    fn shown_on(kind: io::ErrorKind) -> Result<(), Error> {
+        let (mut stdout, mut stderr) = (Gone(kind), Vec::new());
+        let mut output = Output::new("x".to_owned(), Stream::plain(&mut stdout), Stream::plain(&mut stderr));
+        output.show(&Hello { hello: "world" })
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_no_failure_and_a_full_disk_is_one() {
+        assert!(shown_on(io::ErrorKind::BrokenPipe).is_ok());
+        assert!(matches!(shown_on(io::ErrorKind::StorageFull), Err(Error::Output(_))));
+    }
+
+    #[test]
+    fn an_error_after_the_result_does_not_make_a_second_object() -> Result<(), Error> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut output = Output::new("x".to_owned(), Stream::plain(&mut stdout), Stream::plain(&mut stderr));
+        output.set_format(Format::Json);
+        output.show(&Hello { hello: "world" })?;
+        output.error(&Error::NoDatabase);
+        assert_eq!(String::from_utf8_lossy(&stdout), "{\"hello\":\"world\"}\n");
+        assert!(stderr.starts_with(b"error: no database is named"));
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! The folder of a kept server: its data in `data`, its log in `server.log`.
+//!
+//! A folder is looked at before anything in it is touched; one that holds other things, or data of another version, stays
+//! as it is. One process at a time runs the server of a folder: the others wait for the folder's lock.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Error;
+use crate::account::Account;
+use crate::cluster::{self, Flush};
+use crate::lock;
+use crate::programs::{Programs, Search};
+
+const DATA: &str = "data";
+const LOG: &str = "server.log";
+const OLD_LOG: &str = "server.log.old";
+/// Where `initdb` works before the result is renamed to [`DATA`]: a crash leaves a whole cluster or none.
+const UNFINISHED: &str = "data.new";
+
+/// What may be in a folder that has no cluster yet: ours, and what a file system puts on its top.
+const HARMLESS: [&str; 4] = [LOG, OLD_LOG, UNFINISHED, "lost+found"];
+
+/// A log that has grown beyond this is put aside at the next start.
+const LARGEST_LOG: u64 = 4 << 20;
+
+/// The folder that a kept server's data lives in by default.
+///
+/// For root `/var/lib/migrate/postgres`, since the server runs as another user, who cannot enter `/root`; for everybody
+/// else `migrate/postgres` in the platform's folder for a user's data: `$XDG_DATA_HOME`, else `~/.local/share` (on macOS
+/// `~/Library/Application Support`). None where the user has no home.
+///
+/// ```
+/// if let Some(dir) = migrations_embedded::default_dir() {
+///     assert!(dir.ends_with("migrate/postgres"));
+/// }
+/// ```
+pub fn default_dir() -> Option<PathBuf> {
+    let is_root = rustix::process::geteuid().is_root();
+    data_folder(is_root, cfg!(target_os = "macos"), |name| env::var_os(name))
+        .map(|folder| folder.join("migrate").join("postgres"))
+}
+
+fn data_folder(is_root: bool, is_macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    // The XDG specification: a relative path is to be ignored.
+    let folder = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if is_root {
+        Some(PathBuf::from("/var/lib"))
+    } else if is_macos {
+        folder("HOME").map(|home| home.join("Library").join("Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local").join("share")))
+    }
+}
+
+/// A folder that fits, locked for this process and the server it starts.
+#[derive(Debug)]
+pub(crate) struct KeptFolder {
+    dir: PathBuf,
+    lock: File,
+}
+
+/// A folder that was looked at.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    /// A cluster, with the major version of the programs that it takes.
+    Cluster(u32),
+}
+
+impl KeptFolder {
+    /// Looks at the folder, finds programs that fit, waits for the lock, and creates what is missing.
+    pub(crate) fn open(
+        dir: &Path,
+        named_programs: Option<&Path>,
+        patience: Duration,
+    ) -> Result<(Self, Account, Programs), Error> {
+        let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
+        let account = Account::for_folder(&dir, &dir.join(DATA))?;
+        is_reachable(&dir, &account)?;
+        let programs = fitting_programs(&dir, &look_at(&dir, &account)?, &account, named_programs)?;
+        create(&dir, &account)?;
+        let folder = Self::lock(dir, patience)?;
+        // Who held the lock until now may have made the first cluster meanwhile, of another version at that.
+        let content = look_at(&folder.dir, &account)?;
+        let programs = match content {
+            Content::Cluster(major) if major != programs.major() => {
+                fitting_programs(&folder.dir, &content, &account, named_programs)?
+            }
+            _ => programs,
+        };
+        if content == Content::Nothing {
+            folder.fill(&programs, &account)?;
+        }
+        folder.put_old_log_aside()?;
+        Ok((folder, account, programs))
+    }
+
+    fn lock(dir: PathBuf, patience: Duration) -> Result<Self, Error> {
+        let lock = File::open(&dir).map_err(Error::io("open", &dir))?;
+        if lock::lock_within(&lock, patience).map_err(Error::io("lock", &dir))? {
+            return Ok(Self { dir, lock });
+        }
+        Err(Error::InUse { server: cluster::postmaster(&dir.join(DATA)), dir, waited: patience })
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join(DATA)
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.join(LOG)
+    }
+
+    /// The handle that holds the lock, to be passed on to the server's processes.
+    pub(crate) fn lock_handle(&self) -> &File {
+        &self.lock
+    }
+
+    fn fill(&self, programs: &Programs, account: &Account) -> Result<(), Error> {
+        let unfinished = self.dir.join(UNFINISHED);
+        match fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &unfinished)(error));
+            }
+            _ => {}
+        }
+        cluster::create(programs, account, &unfinished, Flush::Yes)?;
+        let data = self.data();
+        fs::rename(&unfinished, &data).map_err(Error::io("rename the new cluster to", &data))?;
+        self.lock.sync_all().map_err(Error::io("flush", &self.dir))
+    }
+
+    fn put_old_log_aside(&self) -> Result<(), Error> {
+        let log = self.log();
+        if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > LARGEST_LOG) {
+            fs::rename(&log, self.dir.join(OLD_LOG)).map_err(Error::io("rename", &log))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is in the folder, or why it cannot be used. Touches nothing.
+fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Nothing),
+        Err(error) => return Err(Error::io("read the folder", dir)(error)),
+    };
+    let data = dir.join(DATA);
+    if let Some(version) = cluster::version(&data)? {
+        is_owned(&data, account)?;
+        // `9.6` and the like: no program this crate runs can fit, and 0 is no version.
+        return Ok(Content::Cluster(version.parse().map_err(|_| Error::VersionMismatch {
+            dir: dir.to_owned(),
+            cluster: version.clone(),
+            programs: "newer".to_owned(),
+        })?));
+    }
+    for entry in entries {
+        let name = entry.map_err(Error::io("read the folder", dir))?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+            let entry = name.to_string_lossy().into_owned();
+            return Err(Error::NotACluster { dir: dir.to_owned(), entry });
+        }
+    }
+    Ok(Content::Nothing)
+}
+
+fn is_owned(path: &Path, account: &Account) -> Result<(), Error> {
+    let metadata = fs::metadata(path).map_err(Error::io("look at", path))?;
+    if account.owns(&metadata) {
+        Ok(())
+    } else {
+        Err(Error::NotOwner { path: path.to_owned(), owner: metadata.uid(), account: account.name().to_owned() })
+    }
+}
+
+/// Whether the server's user can get to the folder, which may not exist yet.
+fn is_reachable(dir: &Path, account: &Account) -> Result<(), Error> {
+    let way: Vec<&Path> = dir.ancestors().skip(1).filter(|ancestor| ancestor.exists()).collect();
+    // The nearest one tells for all of them; which one is closed is only looked for when it matters.
+    if way.first().is_none_or(|nearest| account.can(&["-x"], nearest)) {
+        return Ok(());
+    }
+    let closed = way.iter().rev().find(|ancestor| !account.can(&["-x"], ancestor));
+    Err(Error::Unreachable {
+        dir: dir.to_owned(),
+        closed: closed.map_or_else(|| dir.to_owned(), |closed| closed.to_path_buf()),
+        account: account.name().to_owned(),
+    })
+}
+
+fn fitting_programs(dir: &Path, content: &Content, account: &Account, named: Option<&Path>) -> Result<Programs, Error> {
+    let wanted = match content {
+        Content::Nothing => None,
+        Content::Cluster(major) => Some(*major),
+    };
+    match Programs::find(account, named, wanted)? {
+        Search::Found(programs) => Ok(programs),
+        Search::OtherVersions(others) => Err(Error::VersionMismatch {
+            dir: dir.to_owned(),
+            cluster: wanted.map(|major| major.to_string()).unwrap_or_default(),
+            programs: others
+                .iter()
+                .map(|programs| format!("{} (in {})", programs.major(), programs.folder().display()))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+/// Makes the folder and those above it, and gives it to the server's user unless it is somebody's already.
+fn create(dir: &Path, account: &Account) -> Result<(), Error> {
+    let missing: Vec<&Path> = dir.ancestors().skip(1).take_while(|ancestor| !ancestor.exists()).collect();
+    for parent in missing.into_iter().rev() {
+        make(parent, 0o755)?;
+    }
+    make(dir, 0o700)?;
+    let metadata = fs::metadata(dir).map_err(Error::io("look at", dir))?;
+    if metadata.uid() == rustix::process::geteuid().as_raw() {
+        account.own(dir).map_err(Error::io("give the server's user the folder", dir))
+    } else {
+        is_owned(dir, account)
+    }
+}
+
+/// Makes a folder with just this mode, whatever the caller's umask: the server's user has to pass through it. A folder
+/// that exists stays as it is.
+fn make(folder: &Path, mode: u32) -> Result<(), Error> {
+    match DirBuilder::new().mode(mode).create(folder) {
+        Ok(()) => {
+            fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(Error::io("set the mode of", folder))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::io("create", folder)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(is_root: bool, is_macos: bool, variables: &[(&str, &str)]) -> Option<PathBuf> {
+        data_folder(is_root, is_macos, |wanted| {
+            variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn the_default_folder_follows_the_platform() {
+        let home = [("HOME", "/home/ada")];
+        assert_eq!(folder(true, false, &home), Some("/var/lib".into()));
+        assert_eq!(folder(false, false, &home), Some("/home/ada/.local/share".into()));
+        assert_eq!(folder(false, true, &home), Some("/home/ada/Library/Application Support".into()));
+        assert_eq!(folder(false, false, &[("XDG_DATA_HOME", "/data"), home[0]]), Some("/data".into()));
+        assert_eq!(folder(false, false, &[("XDG_DATA_HOME", "data"), home[0]]), Some("/home/ada/.local/share".into()));
+        assert_eq!(folder(false, false, &[]), None);
+    }
+}

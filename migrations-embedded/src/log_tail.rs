@@ -1,0 +1,51 @@
+//! The end of a server's log: what a message has room for.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// How much of a log is shown at most, in bytes.
+const LONGEST: u64 = 8 << 10;
+
+/// How long the log is now; a start's own lines come after that.
+pub(crate) fn length(log: &Path) -> u64 {
+    log.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// The last whole lines of the log, none from before the byte `from`. Empty where there is nothing to read.
+pub(crate) fn read(log: &Path, from: u64) -> String {
+    let start = from.max(length(log).saturating_sub(LONGEST));
+    let mut bytes = Vec::new();
+    let read = File::open(log).and_then(|mut file| {
+        file.seek(SeekFrom::Start(start))?;
+        file.take(LONGEST).read_to_end(&mut bytes)
+    });
+    if read.is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let cut_off = start > from;
+    let whole = if cut_off { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    whole.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_gives_its_last_whole_lines_and_a_short_one_all_of_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let lines: Vec<String> = (0..2000).map(|number| format!("line {number}")).collect();
+        std::fs::write(&log, lines.join("\n")).unwrap();
+
+        let tail = read(&log, 0);
+        assert!(tail.starts_with("line "), "{tail}");
+        assert!(tail.ends_with("\nline 1999"), "{tail}");
+        assert!(tail.len() as u64 <= LONGEST);
+
+        assert_eq!(read(&log, length(&log) - 9), "line 1999");
+        assert_eq!(read(&folder.path().join("none"), 0), "");
+    }
+}

@@ -1,0 +1,23 @@
+//! The framework on a real server: what it guarantees, one guarantee a test.
+//!
+//! | module | what it proves |
+//! | --- | --- |
+//! | `order` | the fixed order, and what stops what |
+//! | `rerun` | running again is safe and costs one query |
+//! | `failure` | what a failing migration leaves, and what is said of it |
+//! | `tenants` | get-or-create, adoption, domains |
+//! | `processes` | several processes at once |
+//! | `takeover` | a database that refinery made, and one that differs from the binary |
+//! | `outside` | migrations that run outside a transaction |
+
+// A test says what went wrong by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+mod failure;
+mod fixture;
+mod order;
+mod outside;
+mod processes;
+mod rerun;
+mod takeover;
+mod tenants;

@@ -1,0 +1,127 @@
+//! Tenants: get-or-create, adoption, forgetting, domains.
+
+use std::sync::Barrier;
+
+use migrations_core::{Error, State, TenantName};
+use migrations_testing::TestDatabase;
+
+use crate::fixture::{AUTHOR, NOTES, column, execute, exists, history, migrator, name, number, with_tenants};
+
+#[test]
+fn eight_threads_that_get_or_create_one_tenant_make_one() {
+    let migrator = migrator(&[NOTES, AUTHOR]);
+    let test = TestDatabase::new().unwrap();
+    let barrier = Barrier::new(8);
+
+    // Not even the registry is there.
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    migrator.get_or_create_tenant(test.database(), &name("acme")).unwrap()
+                })
+            })
+            .collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+
+    assert_eq!(results.iter().filter(|(_, created)| *created).count(), 1);
+    assert!(results.iter().all(|(tenant, _)| tenant.id == results[0].0.id));
+    assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants"), 1);
+    assert_eq!(history(&test, "acme"), ["1", "2"]);
+}
+
+#[test]
+fn a_tenant_that_is_behind_is_migrated_on_the_way() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    let (tenant, created) = migrator(&[NOTES, AUTHOR]).get_or_create_tenant(test.database(), &name("acme")).unwrap();
+    assert!(!created);
+    assert_eq!(tenant.version, Some(2));
+    assert_eq!((history(&test, "acme").len(), history(&test, "globex").len()), (2, 1));
+}
+
+#[test]
+fn a_schema_that_is_nobodys_is_refused_and_can_be_adopted() {
+    let migrator = migrator(&[NOTES, AUTHOR]);
+    let test = with_tenants(&migrator, &["acme"]);
+    execute(&test, "CREATE SCHEMA legacy; CREATE TABLE legacy.notes (id bigint)");
+
+    let refused = migrator.get_or_create_tenant(test.database(), &name("legacy"));
+    assert!(matches!(refused, Err(Error::SchemaExists(ref tenant)) if tenant.as_str() == "legacy"), "{refused:?}");
+    assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants"), 1);
+
+    assert!(matches!(migrator.adopt_tenant(test.database(), &name("nobody")), Err(Error::NothingToAdopt(_))));
+    execute(
+        &test,
+        "DROP TABLE legacy.notes; ALTER SCHEMA legacy RENAME TO old; DELETE FROM migrations.tenants; \
+         ALTER SCHEMA acme RENAME TO legacy; DROP SCHEMA old",
+    );
+    for _ in 0..2 {
+        migrator.adopt_tenant(test.database(), &name("legacy")).unwrap();
+    }
+    assert_eq!(migrator.status(test.database()).unwrap().tenants[0].schema.state, State::Current);
+    let (tenant, created) = migrator.get_or_create_tenant(test.database(), &name("legacy")).unwrap();
+    assert_eq!((tenant.version, created), (Some(2), false));
+}
+
+#[test]
+fn only_a_tenant_whose_schema_is_gone_is_forgotten() {
+    let migrator = migrator(&[NOTES]);
+    let test = with_tenants(&migrator, &["acme"]);
+    assert!(matches!(migrator.forget_tenant(test.database(), &name("acme")), Err(Error::SchemaStillThere(_))));
+    assert!(matches!(migrator.forget_tenant(test.database(), &name("nobody")), Err(Error::UnknownTenant(_))));
+    execute(&test, "DROP SCHEMA acme CASCADE");
+    assert_eq!(migrator.status(test.database()).unwrap().tenants[0].schema.state, State::Missing);
+    migrator.forget_tenant(test.database(), &name("acme")).unwrap();
+    let (_, created) = migrator.get_or_create_tenant(test.database(), &name("acme")).unwrap();
+    assert!(created && exists(&test, "acme.notes"));
+}
+
+#[test]
+fn a_domain_leads_to_one_tenant() {
+    let migrator = migrator(&[NOTES]);
+    let test = with_tenants(&migrator, &["acme", "globex"]);
+    let add = |tenant: &str, host, primary| migrator.add_domain(test.database(), &name(tenant), host, primary);
+
+    add("acme", "acme.example.com", true).unwrap();
+    add("acme", "Shop.Acme.example", true).unwrap();
+    add("acme", "shop.acme.example", false).unwrap();
+
+    let domains = migrator.tenant(test.database(), &name("acme")).unwrap().unwrap().domains;
+    let domains: Vec<_> = domains.iter().map(|domain| (domain.host.as_str(), domain.is_primary)).collect();
+    assert_eq!(domains, [("shop.acme.example", true), ("acme.example.com", false)]);
+    let found = migrator.tenant_by_domain(test.database(), "SHOP.acme.example").unwrap();
+    assert_eq!(found.map(|tenant| tenant.name), Some(name("acme")));
+    assert!(migrator.tenant_by_domain(test.database(), "nobody.example").unwrap().is_none());
+
+    let taken = add("globex", "acme.example.com", true);
+    assert!(matches!(taken, Err(Error::DomainTaken { ref tenant, .. }) if tenant == "acme"), "{taken:?}");
+    assert!(matches!(add("nobody", "x.example", false), Err(Error::UnknownTenant(_))));
+    assert!(matches!(add("acme", "https://x", false), Err(Error::Domain { .. })));
+    let left = column(&test, "SELECT domain || ' ' || is_primary FROM migrations.tenant_domains ORDER BY 1");
+    assert_eq!(left, ["acme.example.com false", "shop.acme.example true"]);
+}
+
+#[test]
+fn questions_about_a_database_without_a_registry_have_answers() {
+    let migrator = migrator(&[NOTES]);
+    let test = TestDatabase::new().unwrap();
+    assert!(migrator.tenants(test.database()).unwrap().is_empty());
+    assert!(migrator.tenant(test.database(), &name("acme")).unwrap().is_none());
+    assert!(migrator.is_pending(test.database()).unwrap());
+    let status = migrator.status(test.database()).unwrap();
+    assert_eq!((status.registry.state, status.shared.state), (State::Missing, State::Behind));
+    assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname = 'migrations'"), 0, "nothing was made");
+}
+
+#[test]
+fn every_name_the_type_takes_is_a_tenant_the_server_takes() {
+    let migrator = migrator(&[NOTES]);
+    let longest = "x".repeat(63);
+    let names = ["select", "user", "_", "a1", "table", "migrate", "null", &longest];
+    let test = with_tenants(&migrator, &names);
+    let registered: Vec<TenantName> =
+        migrator.tenants(test.database()).unwrap().into_iter().map(|tenant| tenant.name).collect();
+    assert_eq!(registered, names.map(name));
+}
