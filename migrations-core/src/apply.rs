@@ -1,7 +1,7 @@
 //! Sends one schema its scripts, and says what became of them.
 
-use postgres::Client;
 use postgres::error::ErrorPosition;
+use postgres::{Client, SimpleQueryMessage};
 
 use crate::database::{Database, chain};
 use crate::error::{Error, ServerError};
@@ -199,11 +199,19 @@ fn progress(client: &mut Client, statement: &Outside, schema: &str) -> Result<Pr
     })
 }
 
-fn in_flight(client: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<usize>), postgres::Error> {
-    let rows = client.query_typed(&job.in_flight(), &[])?;
-    let Some(row) = rows.first() else { return Ok((None, None)) };
-    let statement: Option<i32> = row.get(1);
-    Ok((row.get(0), statement.and_then(|number| usize::try_from(number).ok())))
+/// The mark of a statement that was begun. Asked by a simple query: the extended protocol leaves a portal behind, whose
+/// snapshot `CREATE INDEX CONCURRENTLY` would wait for.
+fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<usize>), postgres::Error> {
+    let messages = holder.simple_query(&job.in_flight())?;
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let column = |index| row.and_then(|row| row.get(index));
+    Ok((
+        column(0).and_then(|version| version.parse().ok()),
+        column(1).and_then(|statement| statement.parse().ok()),
+    ))
 }
 
 /// What an error means for the job.

@@ -226,6 +226,10 @@ fn advice(code: &SqlState) -> Option<&'static str> {
         SqlState::READ_ONLY_SQL_TRANSACTION => {
             "the server is a standby, or default_transaction_read_only is on; connect to the primary, read-write"
         }
+        SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE => {
+            "a new tenant gets all migrations in one transaction, in which a value added to an enumeration cannot be \
+             used before PostgreSQL 17: make a new type instead, or use text with a CHECK"
+        }
         SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
         SqlState::DISK_FULL => "free some space on the server; nothing of this schema was changed",
         SqlState::ACTIVE_SQL_TRANSACTION => {

@@ -137,10 +137,11 @@ impl Job<'_> {
             let migration = &self.set.migrations()[index];
             script.parts
                 .push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
-            script.push(history::insert(self.schema(), migration));
+            // Also a role that the migration took must not write the history.
             for sql in self.repair(index) {
                 script.push(sql);
             }
+            script.push(history::insert(self.schema(), migration));
         }
         script.push(self.record(migrations.end));
         script
@@ -334,13 +335,14 @@ impl Script {
     pub(crate) fn source(&self, position: u32) -> Option<(usize, usize)> {
         let mut left = usize::try_from(position).ok()?.checked_sub(1)?;
         for part in &self.parts {
-            let characters = part.sql.chars().count();
-            // At the end of input the server points behind the last character.
-            if left <= characters {
-                let offset = part.sql.char_indices().nth(left).map_or(part.sql.len(), |(offset, _)| offset);
+            let characters = part.sql.chars().count() + SEPARATOR.len();
+            if left < characters {
+                // The `;` that ends an unfinished statement is ours: the place is where the statement stops.
+                let end = part.sql.trim_end().len();
+                let offset = part.sql.char_indices().nth(left).map_or(end, |(offset, _)| offset);
                 return part.migration.map(|migration| (migration, offset));
             }
-            left = left.checked_sub(characters + SEPARATOR.len())?;
+            left -= characters;
         }
         None
     }

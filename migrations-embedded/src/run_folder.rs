@@ -5,8 +5,8 @@
 //! its power, or a supervisor that was itself killed, has left behind.
 
 use std::env;
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -37,6 +37,7 @@ impl RunFolder {
         loop {
             let folder = tempfile::Builder::new()
                 .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(&base)
                 .map_err(Error::io("create a folder in", &base))?;
             let path = folder.path();

@@ -238,6 +238,8 @@ impl Server {
 
     /// Ends the server as a crash would (PostgreSQL's immediate shutdown), its files left as they are; for fault tests.
     ///
+    /// On a server that is not [durable](Builder::durable), the commits of the last second can be lost by this.
+    ///
     /// # Errors
     ///
     /// Where the server goes on after 60 s.
@@ -254,8 +256,8 @@ impl Server {
         self.must_be_over(crashed)
     }
 
-    /// Ends the server as a crash would, where it still runs, and starts it on the same data, socket and port; what was
-    /// committed is recovered.
+    /// Ends the server as a crash would, where it still runs, and starts it on the same data, socket and port. What was
+    /// committed is recovered, on a server that is [durable](Builder::durable) all of it.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 use migrations_core::{MigrationSet, Migrator, State};
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants};
+use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, number, set, with_tenants};
 
 const INDEX: (&str, &str) = (
     "V2__index",
@@ -88,20 +88,6 @@ fn a_position_outside_a_transaction_is_found_too() {
     let failure = &report.failures[0];
     assert_eq!(failure.migration(), Some("V2__bad"));
     assert_eq!(failure.server().map(|server| server.sqlstate()), Some("42703"));
-}
-
-#[test]
-fn a_value_added_to_an_enumeration_can_be_used_by_the_next_migration() {
-    let enumeration = ("V1__mood", "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE days (mood mood)");
-    let value = ("V2__bad", "-- migrate: no-transaction\nALTER TYPE mood ADD VALUE 'bad';");
-    let used = ("V3__day", "INSERT INTO days VALUES ('bad')");
-    let test = with_tenants(&migrator(&[enumeration]), &["acme"]);
-    let newer = migrator(&[enumeration, value, used]);
-    assert!(newer.run(test.database()).unwrap().is_success());
-    newer.get_or_create_tenant(test.database(), &name("globex")).unwrap();
-    for tenant in ["acme", "globex"] {
-        assert_eq!(column(&test, &format!("SELECT mood::text FROM {tenant}.days")), ["bad"]);
-    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What a `-- migrate: no-transaction` migration may hold: the few statements that PostgreSQL refuses inside a
-//! transaction block, or whose effect the next migration can only use once it is committed.
+//! transaction block.
 //!
 //! Such a statement is sent on its own, so there is no `SET LOCAL search_path` for it: the schema is written in front of
 //! the one name it acts on. That needs no setting in the session, which is what lets it pass through a pooler. On a
@@ -28,15 +28,13 @@ pub(crate) enum Action {
     DropIndex { index: String },
     /// `name` is an index or a table.
     Reindex { name: String },
-    AddValue { enumeration: String, value: String },
     Analyze,
     Vacuum,
 }
 
 /// What a refused statement would have to be.
 pub(crate) const SUPPORTED: &str = "a no-transaction migration can hold CREATE [UNIQUE] INDEX CONCURRENTLY name ON \
-table, DROP INDEX CONCURRENTLY name, REINDEX INDEX|TABLE CONCURRENTLY name, ALTER TYPE name ADD VALUE, VACUUM table \
-and ANALYZE table; everything else belongs into a migration without the directive";
+table, DROP INDEX CONCURRENTLY name, REINDEX INDEX|TABLE CONCURRENTLY name, VACUUM table and ANALYZE table; everything else belongs into a migration without the directive";
 
 /// Why a statement is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +92,6 @@ impl Outside {
                  THEN 'open' ELSE 'done' END",
                 Literal(index)
             )),
-            Action::AddValue { enumeration, value } => Some(format!(
-                "SELECT CASE WHEN EXISTS (SELECT FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid \
-                 WHERE t.typname = {} AND e.enumlabel = {} AND t.typnamespace = to_regnamespace(quote_ident({schema}))) \
-                 THEN 'done' ELSE 'open' END",
-                Literal(enumeration),
-                Literal(value)
-            )),
             Action::Reindex { .. } | Action::Analyze | Action::Vacuum => None,
         }
     }
@@ -135,9 +126,6 @@ impl Reader<'_> {
         if self.take("reindex") {
             self.options();
             return self.reindex(range);
-        }
-        if self.take("alter") && self.take("type") {
-            return self.add_value(range);
         }
         let vacuum = self.take("vacuum");
         if vacuum || self.take("analyze") {
@@ -182,20 +170,6 @@ impl Reader<'_> {
         let concurrently = self.concurrently()?;
         let (name, name_at) = self.name()?;
         Ok(Outside { range, action: Action::Reindex { name }, name_at, concurrently })
-    }
-
-    fn add_value(mut self, range: Range<usize>) -> Result<Outside, (Refused, usize)> {
-        let (enumeration, name_at) = self.name()?;
-        if !(self.take("add") && self.take("value")) {
-            return Err(self.refused(Refused::Unsupported));
-        }
-        if self.take("if") {
-            self.take("not");
-            self.take("exists");
-        }
-        let Some(word) = self.words.get(self.at) else { return Err(self.refused(Refused::Unsupported)) };
-        let value = self.text[word.range.clone()].trim_matches('\'').replace("''", "'");
-        Ok(Outside { range, action: Action::AddValue { enumeration, value }, name_at, concurrently: None })
     }
 
     fn index_concurrently(&mut self) -> Result<Option<Range<usize>>, (Refused, usize)> {
@@ -264,7 +238,6 @@ mod tests {
             ),
             ("DROP INDEX CONCURRENTLY IF EXISTS i", r#"DROP INDEX CONCURRENTLY IF EXISTS "acme".i"#),
             ("REINDEX (VERBOSE) TABLE CONCURRENTLY \"T\"", r#"REINDEX (VERBOSE) TABLE CONCURRENTLY "acme"."T""#),
-            ("ALTER TYPE mood ADD VALUE 'so-so'", r#"ALTER TYPE "acme".mood ADD VALUE 'so-so'"#),
             ("VACUUM (ANALYZE) t", r#"VACUUM (ANALYZE) "acme".t"#),
             ("analyze t", r#"analyze "acme".t"#),
         ] {

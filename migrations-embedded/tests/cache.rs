@@ -1,0 +1,65 @@
+//! The prepared clusters that throwaway servers are copied from: whole, ours, and one is enough.
+
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
+mod support;
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use support::{Owner, connect, is_root, open_folder};
+
+#[test]
+#[ignore = "a process for the other tests, not a test"]
+fn owner() {
+    support::own_a_server();
+}
+
+/// Starts a server in another process, and checks that it works; returns the user it runs as.
+fn start(temp: &Path) -> u32 {
+    let mut owner = Owner::spawn(None, temp);
+    let server = owner.server();
+    connect(&server.url).batch_execute("CREATE DATABASE whole").unwrap();
+    fs::metadata(server.socket_dir).unwrap().uid()
+}
+
+fn prepared(temp: &Path, user: u32) -> Vec<PathBuf> {
+    let cache = temp.join(format!("migrate-initdb-{user}"));
+    fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_cluster_that_lost_a_folder_is_built_anew() {
+    let temp = open_folder();
+    let user = start(temp.path());
+    let [cluster] = prepared(temp.path(), user).try_into().unwrap();
+    let lost = cluster.join("data/pg_notify");
+    fs::remove_dir(&lost).unwrap();
+    start(temp.path());
+    assert!(lost.exists());
+}
+
+#[test]
+fn processes_that_start_at_once_prepare_one_cluster() {
+    let temp = open_folder();
+    let mut owners: Vec<_> = (0..4).map(|_| Owner::spawn(None, temp.path())).collect();
+    let servers: Vec<_> = owners.iter_mut().map(Owner::server).collect();
+    let user = fs::metadata(&servers[0].socket_dir).unwrap().uid();
+    let [cluster] = prepared(temp.path(), user).try_into().unwrap();
+    let built = fs::metadata(&cluster).unwrap().ino();
+    start(temp.path());
+    assert_eq!(fs::metadata(cluster).unwrap().ino(), built, "it is copied, not built again");
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_not_used() {
+    let temp = open_folder();
+    let probe = open_folder();
+    let user = start(probe.path());
+    let cache = temp.path().join(format!("migrate-initdb-{user}"));
+    // Root's servers run as somebody else, so that this folder is not theirs; an ordinary user's are told by the mode.
+    DirBuilder::new().mode(if is_root() { 0o700 } else { 0o755 }).create(&cache).unwrap();
+    start(temp.path());
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+}

@@ -1,0 +1,203 @@
+//! What the tests of this crate share: processes that own a server, and eyes for what is left of one.
+
+#![allow(dead_code, reason = "each test binary uses another part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "for tests only")]
+
+use std::fs::{self, File, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use migrations_embedded::Server;
+use postgres::{Client, NoTls};
+use rustix::process::{Pid, geteuid, test_kill_process};
+use tempfile::TempDir;
+
+/// Names the kept folder for the owner process, or nothing for a throwaway server.
+const OWNER_OF: &str = "TEST_OWNER_OF";
+
+/// More than anything here takes on a slow machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn connect(url: &str) -> Client {
+    Client::connect(url, NoTls).unwrap()
+}
+
+pub fn show(client: &mut Client, setting: &str) -> String {
+    client.query_one(&format!("SHOW {setting}"), &[]).unwrap().get(0)
+}
+
+/// A folder that the server's user can work in, whoever runs the tests.
+pub fn open_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    folder
+}
+
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+pub fn is_alive(pid: u32) -> bool {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    test_kill_process(pid).is_ok()
+}
+
+/// Whether it comes true in time.
+pub fn soon(condition: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while !condition() {
+        if started.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// The folders of servers, living and dead, in a folder for temporary files.
+pub fn run_folders(temp: &Path) -> Vec<PathBuf> {
+    fs::read_dir(temp)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("migrate-pg-"))
+        .collect()
+}
+
+/// Whether a process still holds the folder's lock.
+pub fn is_held(folder: &Path) -> bool {
+    // The folder may go at any moment, which is what the callers wait for.
+    File::open(folder).is_ok_and(|handle| handle.try_lock().is_err())
+}
+
+/// A program that is a shell script.
+pub fn script(folder: &Path, name: &str, body: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The folder of the machine's own programs.
+pub fn real_programs() -> String {
+    let server = Server::throwaway().unwrap();
+    let command = Command::new("ps").args(["-o", "args=", "-p", &server.pid().to_string()]).output().unwrap();
+    let command = String::from_utf8(command.stdout).unwrap();
+    command.split_once("/postgres -D").unwrap().0.to_owned()
+}
+
+/// Another process that starts a server: this test binary again, with nothing but its test `owner` to run.
+pub struct Owner {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What an owner tells about its server.
+#[derive(Debug)]
+pub struct Owned {
+    pub pid: u32,
+    pub socket_dir: PathBuf,
+    pub url: String,
+}
+
+impl Owner {
+    /// Starts the process, which starts a server: on the folder, or else a throwaway one.
+    pub fn spawn(kept: Option<&Path>, temp: &Path) -> Self {
+        Self::spawn_with(kept, temp, &[])
+    }
+
+    pub fn spawn_with(kept: Option<&Path>, temp: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "owner", "--ignored", "--nocapture"])
+            .env(OWNER_OF, kept.unwrap_or(Path::new("")))
+            .env("TMPDIR", temp)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let commands = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, commands, answers }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the server.
+    pub fn server(&mut self) -> Owned {
+        let line = self.answer();
+        let mut words = line.split(' ').map(str::to_owned);
+        let mut word = || words.next().unwrap_or_else(|| panic!("the owner said {line:?}"));
+        Owned { pid: word().parse().unwrap(), socket_dir: word().into(), url: word() }
+    }
+
+    /// `stop`, `exit` or `abort`.
+    pub fn command(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").unwrap();
+    }
+
+    /// The next line the owner says itself, without what the test harness prints around it.
+    pub fn answer(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "the owner is gone");
+            if let Some((_, said)) = line.split_once("owner: ") {
+                return said.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// `kill -9`, waited for.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait();
+    }
+
+    pub fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+}
+
+/// A failed test leaves no owner behind.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the owner process does; in any other run of the test binary, nothing.
+pub fn own_a_server() {
+    let Some(kept) = std::env::var_os(OWNER_OF) else {
+        return;
+    };
+    let server = if kept.is_empty() { Server::throwaway() } else { Server::builder().start_kept(Path::new(&kept)) };
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => {
+            println!("owner: failed: {}", error.to_string().replace('\n', " "));
+            return;
+        }
+    };
+    println!("owner: {} {} {}", server.pid(), server.socket_dir().display(), server.url("postgres"));
+    let mut server = Some(server);
+    for line in std::io::stdin().lines() {
+        match line.unwrap().as_str() {
+            "stop" => {
+                server.take().unwrap().stop().unwrap();
+                println!("owner: stopped");
+            }
+            // Neither runs a destructor.
+            "exit" => std::process::exit(0),
+            "abort" => std::process::abort(),
+            other => panic!("{other}?"),
+        }
+    }
+}
