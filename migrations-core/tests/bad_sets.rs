@@ -1,0 +1,78 @@
+//! A set that cannot be used says which file, where in it, why, and what to do: every way to be wrong, as a snapshot.
+
+// A test says what went wrong by panicking.
+#![allow(clippy::unwrap_used)]
+
+use include_dir::{Dir, DirEntry, File};
+use migrations_core::{Error, MigrationSet};
+
+/// The set in a folder with these files.
+fn set(files: &'static [(&'static str, &'static [u8])]) -> Result<MigrationSet, Error> {
+    let entries: Vec<_> = files.iter().map(|(path, content)| DirEntry::File(File::new(path, content))).collect();
+    MigrationSet::from_dir("tenant", &Dir::new("", entries.leak()))
+}
+
+fn error(files: &'static [(&'static str, &'static [u8])]) -> String {
+    set(files).unwrap_err().to_string()
+}
+
+#[test]
+fn every_way_to_be_wrong_is_said() {
+    let cases: &[(&str, &'static [(&'static str, &'static [u8])])] = &[
+        ("misnamed", &[("2026-add-notes.sql", b"SELECT 1")]),
+        ("not sql", &[("README.md", b"# Migrations")]),
+        ("unversioned", &[("U1__view.sql", b"SELECT 1")]),
+        ("version too large", &[("V99999999999999999999__a.sql", b"SELECT 1")]),
+        ("empty", &[("V1__a.sql", b"-- nothing yet\n;\n")]),
+        ("twice", &[("V1__a.sql", b"SELECT 1"), ("old/V1__a.sql", b"SELECT 1")]),
+        ("one version, two names", &[("V1__a.sql", b"SELECT 1"), ("V1__b.sql", b"SELECT 1")]),
+        ("not UTF-8", &[("V1__a.sql", b"SELECT '\xff'")]),
+        ("byte order mark", &[("V1__a.sql", b"\xef\xbb\xbfSELECT 1")]),
+        ("NUL byte", &[("V1__a.sql", b"SELECT 1;\nSELECT '\0'")]),
+        ("unknown directive", &[("V1__a.sql", b"-- a comment\n-- migrate: no-transactions\nSELECT 1")]),
+        ("late directive", &[("V1__a.sql", b"SELECT 1;\n-- migrate: no-transaction\n")]),
+        ("open string", &[("V1__a.sql", b"SELECT 1;\nSELECT 'it's';\n")]),
+        ("BEGIN", &[("V1__a.sql", b"BEGIN;\nSELECT 1;\nCOMMIT;\n")]),
+        ("COMMIT", &[("V1__a.sql", b"SELECT 1;\n  commit and chain;\n")]),
+        ("ROLLBACK", &[("V1__a.sql", b"SELECT 1; ROLLBACK TO SAVEPOINT a;\n")]),
+        ("session-wide SET", &[("V1__a.sql", b"SET search_path = 'public';\nSELECT 1;\n")]),
+        ("session-wide set_config", &[("V1__a.sql", b"SELECT pg_catalog.set_config('search_path', '', false);\n")]),
+        ("concurrently", &[("V1__a.sql", b"CREATE INDEX CONCURRENTLY i ON t (a);\n")]),
+        ("COPY FROM STDIN", &[("V1__a.sql", b"COPY t (a) FROM stdin;\n1\n\\.\n")]),
+        ("outside: unsupported", &[("V1__a.sql", b"-- migrate: no-transaction\nUPDATE t SET a = 1;\n")]),
+        ("outside: IF NOT EXISTS", &[(
+            "V1__a.sql",
+            b"-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);\n",
+        )]),
+        ("outside: qualified", &[("V1__a.sql", b"-- migrate: no-transaction\nVACUUM public.t;\n")]),
+    ];
+    let texts: Vec<_> = cases.iter().map(|(what, files)| format!("[{what}]\n{}", error(files))).collect();
+    insta::assert_snapshot!(texts.join("\n\n"));
+}
+
+#[test]
+fn a_migration_in_rust_is_checked_like_a_file() {
+    let set = set(&[("V1__a.sql", b"SELECT 1")]).unwrap();
+    let error = set.with_migration("V1__b", || "SELECT 2".to_owned()).unwrap_err();
+    insta::assert_snapshot!(error.to_string());
+}
+
+#[test]
+fn line_ends_do_not_change_a_checksum() {
+    let unix = set(&[("V1__a.sql", b"SELECT 1;\nSELECT 2;\n")]).unwrap();
+    let windows = set(&[("V1__a.sql", b"SELECT 1;\r\nSELECT 2;\r\n")]).unwrap();
+    assert_eq!(unix.digest(), windows.digest());
+}
+
+#[test]
+fn files_come_in_the_order_of_their_versions_and_dot_files_are_passed_over() {
+    let set = set(&[
+        ("V10__c.sql", b"SELECT 10"),
+        (".gitkeep", b""),
+        ("V9__b.sql", b"SELECT 9"),
+        ("2025/V1__a.sql", b"SELECT 1"),
+    ])
+    .unwrap();
+    let titles: Vec<_> = set.migrations().iter().map(|migration| (migration.title(), migration.file())).collect();
+    assert_eq!(titles, [("V1__a", "2025/V1__a.sql"), ("V9__b", "V9__b.sql"), ("V10__c", "V10__c.sql")]);
+}
