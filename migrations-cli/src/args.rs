@@ -53,7 +53,8 @@ pub(crate) struct Cli {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The database; in the environment it is not seen by who lists the processes
+    /// The database, as in postgres://user:password@host:5432/name; unlike one in the environment, it is seen by who lists
+    /// the processes
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) database_url: Option<String>,
 
@@ -67,11 +68,11 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
 
-    /// Log what is done; twice: everything
+    /// Log what is done; twice (-vv): everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
 
-    /// Log errors only
+    /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -132,7 +133,7 @@ pub(crate) struct Up {
 #[command(after_help = "\
 Examples:
   {program} status
-  {program} status --check || {program} up
+  {program} status --check --format json
 
 States:
   current   every migration is applied
@@ -294,7 +295,11 @@ pub(crate) fn parse(program: &str, args: &[OsString]) -> Result<Cli, clap::Error
 }
 
 /// Puts the program's name into the help texts, which are written when this crate is compiled.
+///
+/// A command that is missing is an error with and without `DATABASE_URL`; clap would otherwise take the variable for an
+/// argument, and show its help only without it.
 fn named(grammar: Grammar, program: &str) -> Grammar {
+    let grammar = grammar.arg_required_else_help(false);
     let after_help = grammar.get_after_help().map(|text| text.to_string().replace("{program}", program));
     let grammar = grammar.mut_subcommands(|command| named(command, program));
     match after_help {

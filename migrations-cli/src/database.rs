@@ -20,7 +20,7 @@ impl Chosen {
     pub(crate) fn open(global: &Global, output: &mut Output<'_>) -> Result<Self, Error> {
         #[cfg(feature = "embedded")]
         if let Some(folder) = &global.embedded {
-            return Self::start(folder.as_deref(), global.quiet, output);
+            return Self::start(folder.as_deref(), output);
         }
         #[cfg(not(feature = "embedded"))]
         let _ = output;
@@ -54,16 +54,14 @@ impl Chosen {
     }
 
     #[cfg(feature = "embedded")]
-    fn start(folder: Option<&std::path::Path>, quiet: bool, output: &mut Output<'_>) -> Result<Self, Error> {
+    fn start(folder: Option<&std::path::Path>, output: &mut Output<'_>) -> Result<Self, Error> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             // A folder for each program: two applications' sets in one database would find each other's migrations.
             None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.with_file_name(output.program()),
         };
-        if !quiet {
-            output.note(&format!("private server, with its data in {}; the data stays", folder.display()));
-        }
         let server = Server::builder().start_kept(&folder)?;
+        output.note(&format!("private server, with its data in {}; the data stays", folder.display()));
         let database = Database::from_url(&server.url("postgres"))?;
         Ok(Self { database, server: Some(server) })
     }

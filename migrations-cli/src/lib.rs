@@ -22,7 +22,7 @@
 //! | `database` | which database a command is about: a URL, the environment, or `--embedded` |
 //! | `logging` | what of the log goes to stderr |
 //! | `command` | a file for each command: what it asks the migrator, and what it shows for it |
-//! | `progress` | the line that counts tenants while a run goes on |
+//! | `progress` | what is seen while a run goes on |
 //! | `output` | text for people, JSON for programs, and where each goes |
 //! | `secret` | keeps passwords out of what is repeated from the command line |
 //! | `error` | what can go wrong, and the exit code for it |
@@ -92,7 +92,7 @@ fn execute<'a>(args: &[OsString], migrator: impl IntoMigrator, stdout: Stream<'a
         Ok(cli) => cli,
         Err(error) => return output.usage(&error, args::asks_for_json(args)),
     };
-    output.set_format(cli.global.format);
+    output.configure(&cli.global);
     logging::start(&cli.global);
     let done = match migrator.into_migrator() {
         Ok(migrator) => command::run(cli, migrator, &mut output),

@@ -1,4 +1,5 @@
-//! The line that counts tenants while a run goes on. It is on a terminal only, and gone when the run is over.
+//! What is seen while a run goes on: on a terminal a line that counts tenants, and is gone when the run is over;
+//! elsewhere only that another run is waited for, which can take minutes.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +10,14 @@ use migrations_core::Event;
 use crate::args::Global;
 use crate::logging;
 
-/// How often the line is written at most.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How often the line on a terminal is written at most.
+const LINE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a log hears at most that the run waits: many tenants can be waited for.
+const NOTE_PAUSE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Progress {
+    is_terminal: bool,
     counts: Mutex<Counts>,
 }
 
@@ -26,39 +31,43 @@ struct Counts {
 }
 
 impl Progress {
-    /// A line, where there is somebody to see it and nothing else that writes there meanwhile.
+    /// What is seen of a run, unless the log tells it already or nobody wants to know.
     pub(crate) fn new(global: &Global) -> Option<Self> {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let wanted = !global.quiet && !logging::is_talkative(global) && !dumb && io::stderr().is_terminal();
-        wanted.then(|| Self { counts: Mutex::default() })
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let is_terminal = io::stderr().is_terminal() && !is_dumb;
+        let is_wanted = !global.quiet && !logging::is_talkative(global);
+        is_wanted.then(|| Self { is_terminal, counts: Mutex::default() })
     }
 
     pub(crate) fn on(&self, event: &Event<'_>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if !counts.count(event) {
+        let is_news = counts.count(event);
+        let pause = if self.is_terminal { LINE_PAUSE } else { NOTE_PAUSE };
+        let now = Instant::now();
+        if !is_news || counts.written.is_some_and(|written| now - written < pause) {
             return;
         }
-        let now = Instant::now();
-        if counts.written.is_some_and(|written| now - written < PAUSE) {
-            return;
+        match (self.is_terminal, event) {
+            (true, _) => write(&format!("\r\x1b[K{}", counts.line())),
+            (false, Event::Waiting { what }) => write(&format!("{what} is locked by another run; waiting\n")),
+            (false, _) => return,
         }
         counts.written = Some(now);
-        write(&counts.line());
     }
 
     /// Takes the line away.
     pub(crate) fn clear(&self) {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.written.is_some() {
-            write("");
+        if self.is_terminal && counts.written.is_some() {
+            write("\r\x1b[K");
         }
     }
 }
 
-/// Writes over the line that is there. Nobody misses it when the terminal is gone.
-fn write(line: &str) {
+/// Nobody misses it when the reader is gone.
+fn write(text: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 impl Counts {
@@ -78,11 +87,7 @@ impl Counts {
                 (self.done, self.total) = (progress.done, progress.total);
                 self.failed += 1;
             }
-            Event::Waiting { what } => {
-                self.waiting = Some((*what).to_owned());
-                // Whoever waits wants to know why at once.
-                self.written = None;
-            }
+            Event::Waiting { what } => self.waiting = Some((*what).to_owned()),
             _ => return false,
         }
         true

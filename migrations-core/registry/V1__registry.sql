@@ -33,6 +33,8 @@ CREATE TABLE tenants (
 -- Room on every page for the row's next version: a run updates each row once, and no index covers what it changes.
 WITH (fillfactor = 50);
 
+CREATE INDEX tenants_spare_idx ON tenants (id) WHERE status = 'spare';
+
 COMMENT ON TABLE tenants IS 'Every tenant; the order of ids is the order of runs.';
 COMMENT ON COLUMN tenants.digest IS 'The applied migrations as one number; null: unknown, read the history table.';
 COMMENT ON COLUMN tenants.schema_oid IS 'Differs from pg_namespace when the schema was dropped, recreated or restored.';

@@ -1,11 +1,15 @@
 //! How a tenant comes in and goes out: get-or-create, adopting a schema that exists, forgetting one that is gone.
 
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
 use crate::apply::Session;
 use crate::error::Error;
+use crate::event::{Event, Progress};
 use crate::fleet::Fleet;
-use crate::lock::{self, Lock, Polling};
 use crate::name::TenantName;
 use crate::plan::Question;
+use crate::pool::{self, Taken};
 use crate::provision::Provisioning;
 use crate::registry;
 use crate::report::{Report, SharedReport};
@@ -28,11 +32,21 @@ pub(crate) fn get_or_create(
         return Ok((found.tenant, false));
     }
     let names = [name.clone()];
-    let question =
-        Question { latest: sets.tenant.digest(), only: &[], names: &names, after: 0, all: false, limit: 0 };
+    let question = Question { names: &names, ..Question::about_nobody(&sets.tenant) };
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
-    let provisioning = Provisioning { settings, set: &sets.tenant, durable: true };
-    let created = !overview.absent.is_empty() && provisioning.create(session, name, None)?;
+    let start = Instant::now();
+    let retries = AtomicUsize::new(0);
+    let provisioning = Provisioning { settings, set: &sets.tenant, durable: true, retries: &retries };
+    let created = !overview.absent.is_empty()
+        && match pool::take(session, settings, sets, name)? {
+            Taken::Yes => true,
+            Taken::Registered => false,
+            Taken::Empty => provisioning.create(session, name, None)?,
+        };
+    if created {
+        let progress = Progress { done: 1, total: 1, remaining: Duration::ZERO };
+        settings.emit(&Event::TenantCreated { tenant: name, elapsed: start.elapsed(), progress });
+    }
     if !created {
         catch_up(session, settings, sets, &names)?;
     }
@@ -46,15 +60,14 @@ pub(crate) fn adopt(
     sets: &Sets,
     name: &TenantName,
 ) -> Result<Tenant, Error> {
-    let question =
-        Question { latest: sets.tenant.digest(), only: &[], names: &[], after: 0, all: false, limit: 0 };
+    let question = Question::about_nobody(&sets.tenant);
     stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let insert = format!(
         "INSERT INTO {} (schema_name) SELECT nspname FROM pg_namespace WHERE nspname = {} ON CONFLICT DO NOTHING",
         settings.layout.table("tenants"),
         Literal(name.as_str())
     );
-    locked(session, settings, name, "false", &insert)?;
+    stage::locked(session, settings, name, "false", &insert)?;
     match registered(session, settings, name) {
         Err(Error::UnknownTenant(name)) => Err(Error::NothingToAdopt(name)),
         other => other,
@@ -67,7 +80,7 @@ pub(crate) fn forget(session: &mut Session<'_>, settings: &Settings, name: &Tena
     let literal = Literal(name.as_str());
     let exists = format!("EXISTS (SELECT FROM pg_namespace WHERE nspname = {literal})");
     let delete = format!("DELETE FROM {} WHERE schema_name = {literal}", settings.layout.table("tenants"));
-    if locked(session, settings, name, &exists, &delete)? {
+    if stage::locked(session, settings, name, &exists, &delete)? {
         Ok(())
     } else {
         Err(Error::SchemaStillThere(name.clone()))
@@ -80,14 +93,8 @@ fn registered(session: &mut Session<'_>, settings: &Settings, name: &TenantName)
 }
 
 /// Migrates one tenant that is registered, waiting for whoever is at work on it.
-fn catch_up(
-    session: &mut Session<'_>,
-    settings: &Settings,
-    sets: &Sets,
-    name: &[TenantName; 1],
-) -> Result<(), Error> {
-    let question =
-        Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
+fn catch_up(session: &mut Session<'_>, settings: &Settings, sets: &Sets, name: &[TenantName; 1]) -> Result<(), Error> {
+    let question = Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
     let overview = stage::ask(session, settings, &question)?;
     let mut report = Report::default();
     Fleet::new(session.database(), settings, &sets.tenant).only(name).durable().run(
@@ -102,27 +109,5 @@ fn catch_up(
     match report.failures.pop() {
         Some(failure) => Err(failure.into()),
         None => Ok(()),
-    }
-}
-
-/// Sends a statement under the tenant's lock; `false` when `stale` held, and nothing was done.
-fn locked(
-    session: &mut Session<'_>,
-    settings: &Settings,
-    name: &TenantName,
-    stale: &str,
-    sql: &str,
-) -> Result<bool, Error> {
-    let what = format!("tenant {name}");
-    let guard = lock::guard(&settings.layout.registry, Lock::Tenant(name), stale);
-    let message = format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{guard};\n{sql}");
-    let mut polling = Polling::new(settings.lock_wait);
-    loop {
-        let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };
-        match error.code().map(postgres::error::SqlState::code) {
-            Some(lock::STALE) => return Ok(false),
-            Some(lock::FLEET_BUSY | lock::TENANT_BUSY) => polling.pause(&what)?,
-            _ => return Err(Error::from_driver(format!("changing {what}'s registration"), &error)),
-        }
     }
 }

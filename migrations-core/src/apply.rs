@@ -39,11 +39,13 @@ enum Refusal {
 pub(crate) struct Session<'a> {
     database: &'a Database,
     pub(crate) client: Client,
+    /// Schemas that the connection's backend has seen, and keeps in its caches.
+    schemas: usize,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(database: &'a Database, client: Client) -> Self {
-        Self { database, client }
+        Self { database, client, schemas: 0 }
     }
 
     pub(crate) fn database(&self) -> &'a Database {
@@ -54,6 +56,28 @@ impl<'a> Session<'a> {
     pub(crate) fn reconnect_if_closed(&mut self) -> Result<(), Error> {
         if self.client.is_closed() {
             self.client = self.database.ready()?;
+            self.schemas = 0;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was committed so far is on disk.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        // A commit that writes nothing waits for nothing: the transaction needs an id.
+        let message = "SET LOCAL synchronous_commit = on; SELECT pg_current_xact_id()";
+        self.client.batch_execute(message).map_err(|error| Error::from_driver("waiting for the disk", &error))
+    }
+
+    /// The connection was used for so many schemas more.
+    pub(crate) fn used(&mut self, schemas: usize) {
+        self.schemas += schemas;
+    }
+
+    /// Replaces a connection that was used for so many schemas: a backend's caches grow with each, and are never emptied.
+    pub(crate) fn renew_after(&mut self, schemas: usize) -> Result<(), Error> {
+        if self.schemas >= schemas {
+            self.client = self.database.ready()?;
+            self.schemas = 0;
         }
         Ok(())
     }
@@ -61,6 +85,7 @@ impl<'a> Session<'a> {
     /// Brings one schema to the end of its set.
     pub(crate) fn apply(&mut self, job: &Job<'_>) -> Outcome {
         let mut job = *job;
+        self.used(1);
         let start = job.applied;
         for step in job.steps() {
             let end = match &step {
@@ -208,10 +233,7 @@ fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<
         _ => None,
     });
     let column = |index| row.and_then(|row| row.get(index));
-    Ok((
-        column(0).and_then(|version| version.parse().ok()),
-        column(1).and_then(|statement| statement.parse().ok()),
-    ))
+    Ok((column(0).and_then(|version| version.parse().ok()), column(1).and_then(|statement| statement.parse().ok())))
 }
 
 /// What an error means for the job.

@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn tls_is_refused_rather_than_left_out() {
-        for url in ["postgres://h/d?sslmode=require", "host=h sslmode = 'verify-full'", "postgres://h/d?a=b&sslmode=verify-ca"] {
+        for url in
+            ["postgres://h/d?sslmode=require", "host=h sslmode = 'verify-full'", "postgres://h/d?a=b&sslmode=verify-ca"]
+        {
             assert!(matches!(Database::from_url(url), Err(Error::Tls { .. })), "{url}");
         }
         assert!(matches!(from(&[("PGHOST", "h"), ("PGSSLMODE", "require")]), Err(text) if text.contains("require")));

@@ -36,7 +36,9 @@ pub enum Error {
     NoDatabase,
 
     /// TLS was asked for.
-    #[error("sslmode={sslmode} asks for TLS, which this release does not have; it does not fall back to an unencrypted connection by itself: use sslmode=disable or prefer over a network you trust, or a local tunnel that encrypts")]
+    #[error(
+        "sslmode={sslmode} asks for TLS, which this release does not have; it does not fall back to an unencrypted connection by itself: use sslmode=disable or prefer over a network you trust, or a local tunnel that encrypts"
+    )]
     Tls {
         /// The mode that was asked for.
         sslmode: String,
@@ -56,7 +58,9 @@ pub enum Error {
     },
 
     /// The connection was lost.
-    #[error("{doing} was cut off: {reason}; what was not reported as done may or may not be: run again, which finds out")]
+    #[error(
+        "{doing} was cut off: {reason}; what was not reported as done may or may not be: run again, which finds out"
+    )]
     Lost {
         /// What was being done.
         doing: String,
@@ -82,7 +86,9 @@ pub enum Error {
     UnknownTenant(TenantName),
 
     /// A schema of the tenant's name exists, but no tenant is registered for it.
-    #[error("schema {0} exists, but is not registered as a tenant; if it is one, `tenant adopt {0}` registers it with what its history table says")]
+    #[error(
+        "schema {0} exists, but is not registered as a tenant; if it is one, `tenant adopt {0}` registers it with what its history table says"
+    )]
     SchemaExists(TenantName),
 
     /// There is no schema to adopt.
@@ -98,7 +104,9 @@ pub enum Error {
     NameInUse(TenantName, &'static str),
 
     /// The shared schema and the registry's are the same.
-    #[error("the registry and the shared tables cannot have one schema ({0}), since each keeps its history in its own; change one of the two")]
+    #[error(
+        "the registry and the shared tables cannot have one schema ({0}), since each keeps its history in its own; change one of the two"
+    )]
     OneSchema(String),
 
     /// A domain that another tenant has.
@@ -108,6 +116,13 @@ pub enum Error {
         domain: String,
         /// Who has it.
         tenant: String,
+    },
+
+    /// The tenant set cannot use the warm pool.
+    #[error("the warm pool renames schemas, and these functions have a search_path of their own that names theirs: {}; leave it out of CREATE FUNCTION, or do without the pool", functions.join(", "))]
+    PoolRefused {
+        /// The functions.
+        functions: Vec<String>,
     },
 
     /// A text that is not a domain.
@@ -219,7 +234,9 @@ impl ServerError {
 fn advice(code: &SqlState) -> Option<&'static str> {
     Some(match *code {
         SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run again when it is done",
-        SqlState::QUERY_CANCELED => "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration",
+        SqlState::QUERY_CANCELED => {
+            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration"
+        }
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)"
         }
@@ -316,7 +333,9 @@ impl ConnectError {
 
     fn advice(&self) -> &'static str {
         match self.source.code() {
-            Some(code) if code == &SqlState::INVALID_PASSWORD || code == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            Some(code)
+                if code == &SqlState::INVALID_PASSWORD || code == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
+            {
                 "check the user and the password"
             }
             Some(code) if code == &SqlState::INVALID_CATALOG_NAME => {

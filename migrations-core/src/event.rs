@@ -32,6 +32,8 @@ pub enum Event<'a> {
         tenant: &'a TenantName,
         /// How long it took.
         elapsed: Duration,
+        /// How far the run is.
+        progress: Progress,
     },
     /// A tenant was migrated.
     TenantMigrated {
@@ -60,6 +62,11 @@ pub enum Event<'a> {
         /// The version it has.
         version: Option<i64>,
     },
+    /// Something is going to hurt.
+    Warning {
+        /// What, why, and what to do.
+        text: &'a str,
+    },
     /// Another run holds a lock; this one waits.
     Waiting {
         /// What is locked.
@@ -80,6 +87,8 @@ pub struct Progress {
     pub done: usize,
     /// Tenants that were not up to date.
     pub total: usize,
+    /// How long the rest is going to take, if it goes on as it went so far.
+    pub remaining: Duration,
 }
 
 impl Event<'_> {
@@ -90,9 +99,11 @@ impl Event<'_> {
                 log::debug!("planned: {} shared migrations, {tenants} tenants", shared.len());
             }
             Self::Applied { set, migration } => log::info!("{set}: {migration} applied"),
-            Self::TenantCreated { tenant, elapsed } => log::info!("tenant {tenant} created in {elapsed:.1?}"),
+            Self::TenantCreated { tenant, elapsed, progress: Progress { done, total, .. } } => {
+                log::info!("tenant {tenant} created in {elapsed:.1?} ({done}/{total})");
+            }
             Self::TenantMigrated { tenant, migrations, elapsed, progress } => {
-                let Progress { done, total } = progress;
+                let Progress { done, total, .. } = progress;
                 log::info!("tenant {tenant}: {migrations} migrations in {elapsed:.1?} ({done}/{total})");
             }
             Self::TenantFailed { failure, .. } => log::error!("{failure}"),
@@ -102,6 +113,7 @@ impl Event<'_> {
             Self::Ahead { set, tenant: None, version } => {
                 log::warn!("the {set} schema is ahead of this binary (version {version:?}); left alone");
             }
+            Self::Warning { text } => log::warn!("{text}"),
             Self::Waiting { what } => log::info!("{what} is locked by another run; waiting"),
             Self::Finished { report } => log::debug!("finished: {:?} in {:.1?}", report.tenants, report.elapsed),
         }

@@ -34,7 +34,8 @@ impl Excerpt {
             file: file.to_owned(),
             line: text[..start].matches('\n').count() + 1,
             column: text[start..offset].chars().count() + 1,
-            text: text[start..end].trim_end().to_owned(),
+            // What a terminal would obey, or not show, is shown as a replacement character.
+            text: text[start..end].trim_end().replace(|c: char| c.is_control() && c != '\t', "\u{fffd}"),
         }
     }
 
@@ -85,10 +86,7 @@ mod tests {
         let text = "SELECT 1;\n\t-- ä\nSELECT 'ü', nmae;\n";
         let excerpt = Excerpt::new("V1__x.sql", text, text.find("nmae").unwrap_or_default());
         assert_eq!((excerpt.line(), excerpt.column()), (3, 13));
-        assert_eq!(
-            excerpt.to_string(),
-            "  --> V1__x.sql:3:13\n   |\n 3 | SELECT 'ü', nmae;\n   |             ^"
-        );
+        assert_eq!(excerpt.to_string(), "  --> V1__x.sql:3:13\n   |\n 3 | SELECT 'ü', nmae;\n   |             ^");
     }
 
     #[test]

@@ -137,9 +137,7 @@ fn pending(set: &MigrationSet, applied: &[Row]) -> Result<Vec<Recorded>, Diverge
     let mut recorder = Recorder {
         applied: applied
             .iter()
-            .map(|row| {
-                Recorded::applied(row.version, row.name.clone(), OffsetDateTime::UNIX_EPOCH, row.checksum)
-            })
+            .map(|row| Recorded::applied(row.version, row.name.clone(), OffsetDateTime::UNIX_EPOCH, row.checksum))
             .collect(),
     };
     let runner = Runner::new(&known).set_grouped(true);
@@ -258,7 +256,8 @@ mod tests {
     #[test]
     fn checksums_over_four_byte_versions_are_taken_for_the_same() {
         let ours = set(&["V1__a", "V20260131120000__b"]);
-        let narrow = Row { checksum: ours.migrations()[0].checksum_int4().unwrap_or_default(), ..rows(&ours)[0].clone() };
+        let narrow =
+            Row { checksum: ours.migrations()[0].checksum_int4().unwrap_or_default(), ..rows(&ours)[0].clone() };
         assert_ne!(narrow.checksum, ours.migrations()[0].checksum());
         let (found, digest) = compare(&ours, &[narrow]);
         assert_eq!((found, digest), (Standing::Applied(1), ours.digest_at(1)));

@@ -39,6 +39,8 @@
 //! | `stage` | the registry and the shared set, which come before the tenants |
 //! | `provision` | a new tenant, whole or not at all |
 //! | `fleet` | all tenants that are not up to date, by several workers |
+//! | `preflight` | what is going to hurt, said before it does |
+//! | `pool` | spare schemas, for sign-ups that cannot wait |
 //! | `admission` | how a tenant comes in and goes out |
 //! | `survey` | where every schema stands, without changing any |
 //! | `migrator` | the face of it all: the fixed order |
@@ -57,6 +59,8 @@ mod lock;
 mod migrator;
 mod name;
 mod plan;
+mod pool;
+mod preflight;
 mod provision;
 mod registry;
 mod report;
@@ -77,6 +81,7 @@ pub use excerpt::Excerpt;
 pub use failure::{Divergence, Failure, Reason};
 pub use migrator::{Migrator, RunOptions};
 pub use name::{NameError, SchemaName, TenantName};
+pub use pool::PoolStatus;
 pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
 pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
 pub use status::{SchemaStatus, State, Status, TenantStatus};

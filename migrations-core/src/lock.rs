@@ -4,6 +4,7 @@
 //! tenant has a key of its own. A session that waits inside `pg_advisory_lock` holds a snapshot, for which
 //! `CREATE INDEX CONCURRENTLY` waits in turn: so a lock is tried, and tried again from here after a pause.
 
+use std::fmt::Write;
 use std::hash::Hasher;
 use std::time::{Duration, Instant};
 
@@ -26,28 +27,37 @@ pub(crate) enum Lock<'a> {
     Fleet,
     /// Nobody else works on this tenant, and nobody changes what all share.
     Tenant(&'a TenantName),
+    /// The same for a schema that becomes another tenant's.
+    Rename { from: &'a TenantName, to: &'a TenantName },
 }
 
 /// A block that takes the locks and checks that the plan still holds, or raises. `stale` is a condition in SQL.
 pub(crate) fn guard(registry: &SchemaName, lock: Lock<'_>, stale: &str) -> String {
     let fleet = key(registry, "");
-    let take = match lock {
-        Lock::Fleet => {
-            format!(
-                "  IF NOT pg_try_advisory_xact_lock({fleet}) THEN\n    \
-                 RAISE EXCEPTION 'another run is at work' USING ERRCODE = '{FLEET_BUSY}';\n  END IF;\n"
-            )
-        }
-        Lock::Tenant(name) => {
-            let tenant = key(registry, name.as_str());
-            format!(
-                "  IF NOT pg_try_advisory_xact_lock_shared({fleet}) THEN\n    \
-                 RAISE EXCEPTION 'another run changes what all tenants share' USING ERRCODE = '{FLEET_BUSY}';\n  \
-                 END IF;\n  IF NOT pg_try_advisory_xact_lock({tenant}) THEN\n    \
-                 RAISE EXCEPTION 'another run is at work on this tenant' USING ERRCODE = '{TENANT_BUSY}';\n  END IF;\n"
-            )
-        }
+    let mut take = String::new();
+    let mut raise_unless = |condition: String, message: &str, code: &str| {
+        let _ = write!(
+            take,
+            "  IF NOT {condition} THEN\n    RAISE EXCEPTION '{message}' USING ERRCODE = '{code}';\n  END IF;\n"
+        );
     };
+    let tenants: &[&TenantName] = match lock {
+        Lock::Fleet => {
+            raise_unless(format!("pg_try_advisory_xact_lock({fleet})"), "another run is at work", FLEET_BUSY);
+            &[]
+        }
+        Lock::Tenant(name) => &[name],
+        Lock::Rename { from, to } => &[from, to],
+    };
+    if !tenants.is_empty() {
+        let message = "another run changes what all tenants share";
+        raise_unless(format!("pg_try_advisory_xact_lock_shared({fleet})"), message, FLEET_BUSY);
+    }
+    for tenant in tenants {
+        let tenant = key(registry, tenant.as_str());
+        let message = "another run is at work on this tenant";
+        raise_unless(format!("pg_try_advisory_xact_lock({tenant})"), message, TENANT_BUSY);
+    }
     // Names are made of letters, digits and `_`: nothing in the block can hold the closing tag.
     format!(
         "DO $migrate$ BEGIN\n{take}  IF {stale} THEN\n    \

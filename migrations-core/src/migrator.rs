@@ -2,23 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use postgres::types::Type;
-
 use crate::apply::Session;
 use crate::database::Database;
 use crate::error::Error;
 use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::name::{SchemaName, TenantName};
-use crate::plan::{PAGE, Question};
-use crate::registry::{self, Layout};
+use crate::plan::{Overview, PAGE, Question, TenantClaim};
+use crate::pool::PoolStatus;
+use crate::registry;
 use crate::report::Report;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::{self, Sets};
 use crate::status::Status;
 use crate::tenant::Tenant;
-use crate::{admission, survey};
+use crate::{admission, pool, preflight, survey};
 
 /// An application's two sets of migrations, and how they are applied.
 ///
@@ -125,6 +124,42 @@ impl Migrator {
         self
     }
 
+    /// Stops taking further tenants after the first one that fails.
+    #[must_use]
+    pub fn fail_fast(self) -> Self {
+        self.max_failures(1)
+    }
+
+    /// Stops taking further tenants after so many have failed. Without a limit unless it is set.
+    #[must_use]
+    pub fn max_failures(mut self, failures: usize) -> Self {
+        self.settings.budget.failures = Some(failures.max(1));
+        self
+    }
+
+    /// Stops taking further tenants after failures with so many different SQLSTATEs. Without a limit unless it is set.
+    #[must_use]
+    pub fn max_distinct_failures(mut self, distinct: usize) -> Self {
+        self.settings.budget.distinct = Some(distinct.max(1));
+        self
+    }
+
+    /// How many tenants are dealt with in one transaction. One unless it is set. Where a commit is slow, as on network
+    /// storage, several share its price; a group of which one fails is done again one by one.
+    #[must_use]
+    pub fn group(mut self, tenants: usize) -> Self {
+        self.settings.group = tenants.max(1);
+        self
+    }
+
+    /// After how many schemas a connection is replaced, which bounds the memory of the server's backends. 250 unless it
+    /// is set.
+    #[must_use]
+    pub fn schemas_per_connection(mut self, schemas: usize) -> Self {
+        self.settings.schemas_per_connection = schemas.max(1);
+        self
+    }
+
     /// Calls `observer` with everything that happens, from whichever thread it happens on.
     #[must_use]
     pub fn on_event(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
@@ -214,15 +249,24 @@ impl Migrator {
         if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
             return Err(Error::UnknownTenant(unknown.clone()));
         }
-        self.settings.emit(&Event::Planned { shared: &report.shared.applied, tenants: overview.pending + absent.len() });
+        self.settings.emit(&Event::Planned {
+            shared: &report.shared.applied,
+            tenants: overview.pending + overview.pending_spares + absent.len(),
+        });
         report.tenants.total = overview.total + absent.len();
         report.tenants.current = overview.total - overview.pending;
-        if overview.pending == 0 && absent.is_empty() {
-            return Ok(());
+        let spares = overview.spares;
+        if overview.pending + overview.pending_spares + absent.len() > 0 {
+            let first_pending = if absent.is_empty() { self.first_pending(&overview) } else { 0 };
+            let jobs = preflight::workers(&mut session.client, &self.settings, &self.tenant, first_pending)?;
+            let create = registry::draw_ids(&mut session.client, &self.settings.layout, absent)?;
+            let fleet = Fleet::new(session.database(), &self.settings, &self.tenant).only(&options.only).at_most(jobs);
+            fleet.run(session, overview, create, report)?;
         }
-        let create = draw_ids(session, &self.settings.layout, absent)?;
-        let fleet = Fleet::new(session.database(), &self.settings, &self.tenant).only(&options.only);
-        fleet.run(session, overview, create, report)
+        if options.only.is_empty() && spares < self.settings.warm_pool {
+            report.tenants.spares += pool::fill(session, &self.settings, sets, self.settings.warm_pool)?;
+        }
+        Ok(())
     }
 
     /// Returns the tenant of this name, and whether it was made by this call.
@@ -320,28 +364,55 @@ impl Migrator {
         registry::add_domain(&mut database.ready()?, &self.settings.layout, name, &host, primary)
     }
 
+    /// Keeps so many spare schemas provisioned: a run fills them up, and [`get_or_create_tenant`](Self::get_or_create_tenant)
+    /// takes one, which is far faster than provisioning. None unless it is set.
+    #[must_use]
+    pub fn warm_pool(mut self, spares: usize) -> Self {
+        self.settings.warm_pool = spares;
+        self
+    }
+
+    /// Provisions spare schemas until there are `size`; returns how many were made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PoolRefused`] when the set has functions that do not survive a rename, and as [`run`](Self::run).
+    pub fn fill_pool(&self, database: &Database, size: usize) -> Result<usize, Error> {
+        let mut session = Session::new(database, database.ready()?);
+        let sets = self.sets()?;
+        pool::prepare(&mut session, &self.settings, &sets)?;
+        let made = pool::fill(&mut session, &self.settings, &sets, size)?;
+        session.flush()?;
+        Ok(made)
+    }
+
+    /// How many spare schemas there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn pool(&self, database: &Database) -> Result<PoolStatus, Error> {
+        pool::status(&mut database.ready()?, &self.settings, &self.sets()?)
+    }
+
+    /// Drops all spare schemas; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn drain_pool(&self, database: &Database) -> Result<usize, Error> {
+        pool::drain(&mut Session::new(database, database.ready()?), &self.settings)
+    }
+
+    /// The first migration that one of these tenants lacks.
+    fn first_pending(&self, overview: &Overview) -> usize {
+        let position = |tenant: &TenantClaim| tenant.claim.digest.and_then(|digest| self.tenant.position(digest));
+        overview.tenants.iter().map(|tenant| position(tenant).unwrap_or(0)).min().unwrap_or(0)
+    }
+
     fn sets(&self) -> Result<Sets, Error> {
         Ok(Sets { registry: registry::set()?, shared: self.shared.clone(), tenant: self.tenant.clone() })
     }
-}
-
-/// Ids for tenants that are going to be created at the same time, so that their order is the one they were named in.
-fn draw_ids(
-    session: &mut Session<'_>,
-    layout: &Layout,
-    names: Vec<TenantName>,
-) -> Result<Vec<(i64, TenantName)>, Error> {
-    let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let tenants = layout.table("tenants");
-    let query = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2) ORDER BY 1";
-    let rows = session
-        .client
-        .query_typed(query, &[(&tenants, Type::TEXT), (&count, Type::INT8)])
-        .map_err(|error| Error::from_driver("drawing numbers for new tenants", &error))?;
-    Ok(rows.iter().map(|row| row.get(0)).zip(names).collect())
 }
 
 /// A host name in lower case: labels of letters, digits and hyphens (RFC 1123), at most 253 bytes.
@@ -366,7 +437,8 @@ mod tests {
     #[test]
     fn host_names_are_checked_and_folded() {
         assert_eq!(host_name("Shop.Example.com").ok().as_deref(), Some("shop.example.com"));
-        for bad in ["", "a..b", "-a.b", "a_b", "https://a", "a:80", "a b", "ä.de", &"a".repeat(64), &"a.".repeat(200)] {
+        for bad in ["", "a..b", "-a.b", "a_b", "https://a", "a:80", "a b", "ä.de", &"a".repeat(64), &"a.".repeat(200)]
+        {
             assert!(host_name(bad).is_err(), "{bad}");
         }
     }

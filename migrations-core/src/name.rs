@@ -88,7 +88,20 @@ fn check(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// What the names of spare schemas start with, which no tenant's may.
+pub(crate) const SPARE: &str = "__spare_";
+
 impl TenantName {
+    /// The name that a spare schema has until a tenant takes it.
+    pub(crate) fn for_spare(random: u64) -> Self {
+        Self(format!("{SPARE}{random:016x}"))
+    }
+
+    /// Whether it is the name of a spare schema.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.0.starts_with(SPARE)
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -32,7 +32,11 @@ FROM (VALUES ('registry', $3::text::name), ('shared', $4::text::name)) AS wanted
 LEFT JOIN %registry%.sets s ON s.name = wanted.name AND s.schema_name = wanted.schema_name
 LEFT JOIN pg_namespace n ON n.nspname = wanted.schema_name
 UNION ALL
-SELECT 'count', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL FROM tenant
+SELECT 'count', count(*) FILTER (WHERE status <> 'spare'), NULL,
+       count(*) FILTER (WHERE status <> 'spare' AND NOT is_current), NULL, NULL, NULL, NULL, NULL FROM tenant
+UNION ALL
+SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
+FROM tenant WHERE status = 'spare'
 UNION ALL
 SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
 FROM unnest($5::text[]) AS name
@@ -59,13 +63,24 @@ pub(crate) struct Question<'a> {
     pub(crate) limit: i64,
 }
 
+impl Question<'_> {
+    /// Only about the registry and the shared set.
+    pub(crate) fn about_nobody(set: &MigrationSet) -> Self {
+        Self { latest: set.digest(), only: &[], names: &[], after: i64::MAX, all: false, limit: 0 }
+    }
+}
+
 /// The answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Overview {
     pub(crate) registry: Claim,
     pub(crate) shared: Claim,
+    /// Tenants, and how many of them need a look.
     pub(crate) total: usize,
     pub(crate) pending: usize,
+    /// Spare schemas, and how many of them need a look.
+    pub(crate) spares: usize,
+    pub(crate) pending_spares: usize,
     pub(crate) tenants: Vec<TenantClaim>,
     pub(crate) absent: Vec<TenantName>,
 }
@@ -119,14 +134,7 @@ pub(crate) fn overview(
 }
 
 fn read(rows: &[Row]) -> Result<Overview, Error> {
-    let mut overview = Overview {
-        registry: Claim::default(),
-        shared: Claim::default(),
-        total: 0,
-        pending: 0,
-        tenants: Vec::with_capacity(rows.len().saturating_sub(3)),
-        absent: Vec::new(),
-    };
+    let mut overview = Overview { tenants: Vec::with_capacity(rows.len()), ..Overview::default() };
     let count = |number: Option<i64>| number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     for row in rows {
         match row.get::<_, &str>(0) {
@@ -135,6 +143,10 @@ fn read(rows: &[Row]) -> Result<Overview, Error> {
             "count" => {
                 overview.total = count(row.get(1));
                 overview.pending = count(row.get(3));
+            }
+            "spares" => {
+                overview.spares = count(row.get(1));
+                overview.pending_spares = count(row.get(3));
             }
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
             _ => overview.tenants.push(TenantClaim {

@@ -1,14 +1,14 @@
 //! A new tenant: registered, its schema created and every migration applied, in one transaction.
 
-use std::time::Instant;
+use std::sync::atomic::AtomicUsize;
 
 use crate::apply::{Outcome, Session};
 use crate::error::Error;
-use crate::event::Event;
 use crate::lock::Polling;
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
+use crate::retry::Retries;
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -20,16 +20,13 @@ pub(crate) struct Provisioning<'a> {
     pub(crate) set: &'a MigrationSet,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
+    /// Counts what was tried again.
+    pub(crate) retries: &'a AtomicUsize,
 }
 
 impl Provisioning<'_> {
     /// Makes the tenant; `false` when somebody else had made it before.
-    pub(crate) fn create(
-        &self,
-        session: &mut Session<'_>,
-        name: &TenantName,
-        id: Option<i64>,
-    ) -> Result<bool, Error> {
+    pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
         let layout: &Layout = &self.settings.layout;
         layout.check_tenant(name)?;
         let job = Job {
@@ -42,16 +39,14 @@ impl Provisioning<'_> {
             lock_timeout: self.settings.lock_timeout,
             durable: self.durable,
         };
-        let start = Instant::now();
+        let mut retries = Retries::new(self.retries);
         let mut polling = Polling::new(self.settings.lock_wait);
         loop {
             match session.apply(&job) {
-                Outcome::Done(_) => {
-                    self.settings.emit(&Event::TenantCreated { tenant: name, elapsed: start.elapsed() });
-                    return Ok(true);
-                }
+                Outcome::Done(_) => return Ok(true),
                 Outcome::Stale => return Ok(false),
                 Outcome::Busy | Outcome::FleetBusy => polling.pause(&format!("tenant {name}"))?,
+                Outcome::Failed(failure) if retries.pause(&failure) => session.reconnect_if_closed()?,
                 Outcome::Failed(failure) => {
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
                     return Err(if duplicate_schema && failure.migration().is_none() {

@@ -46,6 +46,9 @@ impl Layout {
 
     /// A tenant's schema cannot be one that the framework uses.
     pub(crate) fn check_tenant(&self, name: &TenantName) -> Result<(), Error> {
+        if name.is_spare() {
+            return Err(Error::NameInUse(name.clone(), "pool of spare schemas"));
+        }
         for (schema, what) in [(&self.registry, "registry"), (&self.shared, "shared set")] {
             if schema.as_str() == name.as_str() {
                 return Err(Error::NameInUse(name.clone(), what));
@@ -106,7 +109,7 @@ fn found(row: &Row) -> Result<Found, Error> {
 
 /// The tenant of this name. `None` also when there is no registry yet.
 pub(crate) fn find(client: &mut Client, layout: &Layout, name: &TenantName) -> Result<Option<Found>, Error> {
-    let query = select(layout, "WHERE t.schema_name = $1::text::name");
+    let query = select(layout, "WHERE t.schema_name = $1::text::name AND t.status <> 'spare'");
     let rows = client.query_typed(&query, &[(&name.as_str(), Type::TEXT)]);
     match rows_or_no_registry(rows, &format!("looking for tenant {name}"))? {
         Some(rows) => rows.first().map(found).transpose(),
@@ -126,7 +129,7 @@ pub(crate) fn find_by_domain(client: &mut Client, layout: &Layout, host: &str) -
 
 /// Every tenant, in registration order.
 pub(crate) fn all(client: &mut Client, layout: &Layout) -> Result<Vec<Tenant>, Error> {
-    let rows = client.query_typed(&select(layout, "ORDER BY t.id"), &[]);
+    let rows = client.query_typed(&select(layout, "WHERE t.status <> 'spare' ORDER BY t.id"), &[]);
     let rows = rows_or_no_registry(rows, "listing the tenants")?.unwrap_or_default();
     rows.iter().map(|row| found(row).map(|found| found.tenant)).collect()
 }
@@ -149,7 +152,8 @@ pub(crate) fn add_domain(
         .first()
         .map(|row| row.get(0));
     let id = id.ok_or_else(|| Error::UnknownTenant(name.clone()))?;
-    let demote = format!("UPDATE {domains} SET is_primary = false WHERE tenant_id = $1 AND is_primary AND domain <> $2 AND $3");
+    let demote =
+        format!("UPDATE {domains} SET is_primary = false WHERE tenant_id = $1 AND is_primary AND domain <> $2 AND $3");
     let insert = format!(
         "INSERT INTO {domains} AS d (domain, tenant_id, is_primary) VALUES ($2, $1, $3) \
          ON CONFLICT (domain) DO UPDATE SET is_primary = d.is_primary OR excluded.is_primary \
@@ -169,6 +173,24 @@ pub(crate) fn add_domain(
         return Err(Error::DomainTaken { domain: host.to_owned(), tenant });
     }
     transaction.commit().map_err(|error| Error::from_driver(&doing, &error))
+}
+
+/// Ids for tenants that are going to be created at the same time, so that their order is the one they were named in.
+pub(crate) fn draw_ids(
+    client: &mut Client,
+    layout: &Layout,
+    names: Vec<TenantName>,
+) -> Result<Vec<(i64, TenantName)>, Error> {
+    let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tenants = layout.table("tenants");
+    let query = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2) ORDER BY 1";
+    let rows = client
+        .query_typed(query, &[(&tenants, Type::TEXT), (&count, Type::INT8)])
+        .map_err(|error| Error::from_driver("drawing numbers for new tenants", &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).zip(names).collect())
 }
 
 /// Remembers why a tenant was not migrated.
@@ -219,10 +241,7 @@ pub(crate) fn record_run(
         (&count(report.tenants.busy), Type::INT4),
         (&failures, Type::TEXT_ARRAY),
     ];
-    client
-        .query_typed(&query, &parameters)
-        .map(|_| ())
-        .map_err(|error| Error::from_driver("recording the run", &error))
+    client.query_typed(&query, &parameters).map(|_| ()).map_err(|error| Error::from_driver("recording the run", &error))
 }
 
 /// `None` when the registry's tables do not exist yet.

@@ -18,6 +18,8 @@ pub struct Report {
     pub outcomes: Vec<TenantOutcome>,
     /// Why tenants failed, in registration order.
     pub failures: Vec<Failure>,
+    /// How often something that passes by itself was tried again: a lock that was held, a lost connection.
+    pub retries: usize,
     /// How long the run took.
     pub elapsed: Duration,
 }
@@ -52,6 +54,10 @@ pub struct TenantCounts {
     pub busy: usize,
     /// Failed.
     pub failed: usize,
+    /// Not taken any more, because too many had failed.
+    pub skipped: usize,
+    /// Spare schemas of the warm pool that were made or migrated; not counted among the others.
+    pub spares: usize,
 }
 
 /// What happened to one tenant.
@@ -87,11 +93,30 @@ pub enum OutcomeKind {
 impl Report {
     /// Whether every schema is where it should be.
     pub fn is_success(&self) -> bool {
-        self.tenants.failed == 0 && self.tenants.busy == 0
+        self.tenants.failed + self.tenants.busy + self.tenants.skipped == 0
+    }
+
+    /// The tenants that took longest, the slowest first, up to `count` of them.
+    pub fn slowest(&self, count: usize) -> Vec<&TenantOutcome> {
+        let mut outcomes: Vec<_> = self.worked_on().collect();
+        outcomes.sort_by_key(|outcome| std::cmp::Reverse(outcome.elapsed));
+        outcomes.truncate(count);
+        outcomes
+    }
+
+    /// How long the tenant in the middle took, of those that were created or migrated.
+    pub fn median(&self) -> Option<Duration> {
+        let mut times: Vec<_> = self.worked_on().map(|outcome| outcome.elapsed).collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+
+    fn worked_on(&self) -> impl Iterator<Item = &TenantOutcome> {
+        self.outcomes.iter().filter(|outcome| matches!(outcome.kind, OutcomeKind::Created | OutcomeKind::Migrated))
     }
 
     /// Whether the run changed nothing.
     pub fn is_unchanged(&self) -> bool {
-        self.shared.applied.is_empty() && self.tenants.created == 0 && self.tenants.migrated == 0
+        self.shared.applied.is_empty() && self.tenants.created + self.tenants.migrated + self.tenants.spares == 0
     }
 }

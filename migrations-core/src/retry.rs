@@ -1,5 +1,6 @@
 //! Which errors pass by themselves, and how often to try again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::failure::{Failure, Reason};
@@ -11,16 +12,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// SQLSTATEs of what passes by itself: a lock that is held, a deadlock, a serialization failure, a server that is full or
 /// goes down or comes up.
-const TRANSIENT: [&str; 9] =
-    ["55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "08006", "08P01"];
+const TRANSIENT: [&str; 9] = ["55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "08006", "08P01"];
 
-/// Counts the retries of one piece of work.
-#[derive(Default)]
-pub(crate) struct Retries {
+/// The retries of one piece of work, counted with those of others.
+pub(crate) struct Retries<'a> {
     done: u32,
+    all: &'a AtomicUsize,
 }
 
-impl Retries {
+impl<'a> Retries<'a> {
+    pub(crate) fn new(all: &'a AtomicUsize) -> Self {
+        Self { done: 0, all }
+    }
+
     /// Sleeps, with backoff and jitter, when the failure can pass and there are retries left.
     pub(crate) fn pause(&mut self, failure: &Failure) -> bool {
         if self.done >= RETRIES || !is_transient(failure) {
@@ -28,6 +32,7 @@ impl Retries {
         }
         let pause = FIRST_PAUSE * 2u32.pow(self.done);
         self.done += 1;
+        self.all.fetch_add(1, Ordering::Relaxed);
         log::warn!("{}; retry {} of {RETRIES}", failure.message(), self.done);
         std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64()));
         true

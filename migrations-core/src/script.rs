@@ -135,8 +135,7 @@ impl Job<'_> {
         script.push(self.search_path());
         for index in migrations.clone() {
             let migration = &self.set.migrations()[index];
-            script.parts
-                .push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
+            script.parts.push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
             // Also a role that the migration took must not write the history.
             for sql in self.repair(index) {
                 script.push(sql);
@@ -249,12 +248,13 @@ impl Job<'_> {
 
     fn register(&self, name: &TenantName, id: Option<i64>) -> String {
         let tenants = self.layout.table("tenants");
+        let status = if name.is_spare() { "spare" } else { "active" };
         let name = Literal(name.as_str());
         match id {
-            None => format!("INSERT INTO {tenants} (schema_name) VALUES ({name})"),
-            Some(id) => {
-                format!("INSERT INTO {tenants} (id, schema_name) OVERRIDING SYSTEM VALUE VALUES ({id}, {name})")
-            }
+            None => format!("INSERT INTO {tenants} (schema_name, status) VALUES ({name}, '{status}')"),
+            Some(id) => format!(
+                "INSERT INTO {tenants} (id, schema_name, status) OVERRIDING SYSTEM VALUE VALUES ({id}, {name}, '{status}')"
+            ),
         }
     }
 
@@ -286,9 +286,7 @@ impl Job<'_> {
 
     fn row(&self) -> (String, String) {
         match self.owner {
-            Owner::Tenant(name) => {
-                (self.layout.table("tenants"), format!("schema_name = {}", Literal(name.as_str())))
-            }
+            Owner::Tenant(name) => (self.layout.table("tenants"), format!("schema_name = {}", Literal(name.as_str()))),
             Owner::Registry | Owner::Shared => (self.layout.table("sets"), format!("name = {}", self.key())),
         }
     }

@@ -20,19 +20,42 @@ pub(crate) struct Settings {
     pub(crate) lock_timeout: Duration,
     /// How long a run waits for another run.
     pub(crate) lock_wait: Duration,
+    /// When a run with failures stops taking tenants.
+    pub(crate) budget: Budget,
+    /// Tenants in one transaction.
+    pub(crate) group: usize,
+    /// Schemas after which a connection is replaced.
+    pub(crate) schemas_per_connection: usize,
+    /// Spare schemas to keep provisioned.
+    pub(crate) warm_pool: usize,
     pub(crate) observer: Option<Observer>,
+}
+
+/// How many failures a run takes before it stops taking further tenants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Budget {
+    pub(crate) failures: Option<usize>,
+    /// Failures that differ in their SQLSTATE.
+    pub(crate) distinct: Option<usize>,
+}
+
+impl Budget {
+    pub(crate) fn is_spent(&self, failures: usize, distinct: usize) -> bool {
+        self.failures.is_some_and(|limit| failures >= limit) || self.distinct.is_some_and(|limit| distinct >= limit)
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            layout: Layout {
-                registry: SchemaName::literal("migrations"),
-                shared: SchemaName::literal("public"),
-            },
+            layout: Layout { registry: SchemaName::literal("migrations"), shared: SchemaName::literal("public") },
             jobs: 4,
             lock_timeout: Duration::from_secs(3),
             lock_wait: Duration::from_secs(300),
+            budget: Budget::default(),
+            group: 1,
+            schemas_per_connection: 250,
+            warm_pool: 0,
             observer: None,
         }
     }
@@ -50,13 +73,14 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { layout, jobs, lock_timeout, lock_wait, observer } = self;
         f.debug_struct("Settings")
-            .field("layout", layout)
-            .field("jobs", jobs)
-            .field("lock_timeout", lock_timeout)
-            .field("lock_wait", lock_wait)
-            .field("observer", &observer.as_ref().map(|_| ".."))
-            .finish()
+            .field("layout", &self.layout)
+            .field("jobs", &self.jobs)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("lock_wait", &self.lock_wait)
+            .field("budget", &self.budget)
+            .field("group", &self.group)
+            .field("warm_pool", &self.warm_pool)
+            .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::failure::Reason;
 use crate::history::Standing;
-use crate::lock::Polling;
+use crate::lock::{self, Lock, Polling};
+use crate::name::TenantName;
 use crate::plan::{self, Claim, Overview, Question, Resolver};
 use crate::report::SharedReport;
 use crate::script::{Job, Origin, Owner};
@@ -51,11 +52,7 @@ pub(crate) fn prepare(
 }
 
 /// Asks for an overview of a registry that is there.
-pub(crate) fn ask(
-    session: &mut Session<'_>,
-    settings: &Settings,
-    question: &Question<'_>,
-) -> Result<Overview, Error> {
+pub(crate) fn ask(session: &mut Session<'_>, settings: &Settings, question: &Question<'_>) -> Result<Overview, Error> {
     plan::overview(&mut session.client, &settings.layout, question)?.ok_or_else(|| Error::Lost {
         doing: "planning".to_owned(),
         reason: format!("the registry in schema {} was dropped meanwhile", settings.layout.registry),
@@ -118,17 +115,44 @@ fn bring(
             Outcome::Stale => {}
             Outcome::Failed(failure) => return Err(failure.into()),
         }
-        claim = current_claim(session, settings, owner)?;
+        claim = current_claim(session, settings, set, owner)?;
     }
 }
 
 /// What the registry says of the schema now.
-fn current_claim(session: &mut Session<'_>, settings: &Settings, owner: Owner<'_>) -> Result<Claim, Error> {
-    let question = Question { latest: crate::set::Digest::EMPTY, only: &[], names: &[], after: 0, all: false, limit: 0 };
+fn current_claim(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    set: &MigrationSet,
+    owner: Owner<'_>,
+) -> Result<Claim, Error> {
+    let question = Question::about_nobody(set);
     let overview = plan::overview(&mut session.client, &settings.layout, &question)?;
     Ok(match (overview, owner) {
         (Some(overview), Owner::Registry) => overview.registry,
         (Some(overview), _) => overview.shared,
         (None, _) => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
     })
+}
+
+/// Sends a statement under the tenant's lock; `false` when `stale` held, and nothing was done.
+pub(crate) fn locked(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    name: &TenantName,
+    stale: &str,
+    sql: &str,
+) -> Result<bool, Error> {
+    let what = format!("tenant {name}");
+    let guard = lock::guard(&settings.layout.registry, Lock::Tenant(name), stale);
+    let message = format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{guard};\n{sql}");
+    let mut polling = Polling::new(settings.lock_wait);
+    loop {
+        let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };
+        match error.code().map(postgres::error::SqlState::code) {
+            Some(lock::STALE) => return Ok(false),
+            Some(lock::FLEET_BUSY | lock::TENANT_BUSY) => polling.pause(&what)?,
+            _ => return Err(Error::from_driver(format!("changing {what}'s registration"), &error)),
+        }
+    }
 }

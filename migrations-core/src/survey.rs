@@ -25,10 +25,17 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> R
     };
     let mut resolver = Resolver::new(&sets.tenant);
     Ok(Status {
-        registry: schema(client, &mut Resolver::new(&sets.registry), &sets.registry, layout.registry.as_str(), &registry)?,
+        registry: schema(
+            client,
+            &mut Resolver::new(&sets.registry),
+            &sets.registry,
+            layout.registry.as_str(),
+            &registry,
+        )?,
         shared: schema(client, &mut Resolver::new(&sets.shared), &sets.shared, layout.shared.as_str(), &shared)?,
         tenants: tenants
             .into_iter()
+            .filter(|tenant| !tenant.name.is_spare())
             .map(|tenant| {
                 Ok(TenantStatus {
                     schema: schema(client, &mut resolver, &sets.tenant, tenant.name.as_str(), &tenant.claim)?,

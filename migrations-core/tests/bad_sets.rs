@@ -40,10 +40,10 @@ fn every_way_to_be_wrong_is_said() {
         ("concurrently", &[("V1__a.sql", b"CREATE INDEX CONCURRENTLY i ON t (a);\n")]),
         ("COPY FROM STDIN", &[("V1__a.sql", b"COPY t (a) FROM stdin;\n1\n\\.\n")]),
         ("outside: unsupported", &[("V1__a.sql", b"-- migrate: no-transaction\nUPDATE t SET a = 1;\n")]),
-        ("outside: IF NOT EXISTS", &[(
-            "V1__a.sql",
-            b"-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);\n",
-        )]),
+        (
+            "outside: IF NOT EXISTS",
+            &[("V1__a.sql", b"-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);\n")],
+        ),
         ("outside: qualified", &[("V1__a.sql", b"-- migrate: no-transaction\nVACUUM public.t;\n")]),
     ];
     let texts: Vec<_> = cases.iter().map(|(what, files)| format!("[{what}]\n{}", error(files))).collect();

@@ -134,12 +134,15 @@ impl Page {
         match (self.pending, self.is_wrong()) {
             (false, _) => format!("{tenants}; nothing is pending"),
             (true, false) => format!("{tenants}; `{program} up` applies what is pending"),
-            (true, true) => format!("{tenants}; mend what is wrong above, then run `{program} up`"),
+            (true, true) => format!("{tenants}; mend what is missing or diverged, then run `{program} up`"),
         }
     }
 
-    /// Whether a run alone does not help.
+    /// Whether a run alone does not help. A run makes the framework's own schemas, but not that of a tenant it lost.
     fn is_wrong(&self) -> bool {
+        if self.tenants.iter().any(|tenant| tenant.schema.state == State::Missing.as_str()) {
+            return true;
+        }
         let schemas = [&self.registry, &self.shared];
         schemas
             .into_iter()

@@ -66,7 +66,7 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
     }
     if busy > 0 {
         let names = of_kind(report, OutcomeKind::Busy);
-        output.warning(&format!("{} held by another run to the end: {names}", text::tenants(busy)));
+        output.failure(&format!("{} held by another run to the end: {names}\n", text::tenants(busy)));
     }
     let left = text::counts([(failed, "failed"), (busy, "busy")]);
     let next = if failed > 0 { "mend the cause and run" } else { "run" };

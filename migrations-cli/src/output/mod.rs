@@ -9,10 +9,9 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use clap::error::ErrorKind;
 use serde::Serialize;
 
-use crate::args::Format;
+use crate::args::{Format, Global};
 use crate::error::{Error, Exit};
 use crate::secret;
 
@@ -68,6 +67,7 @@ impl<'a> Stream<'a> {
 pub(crate) struct Output<'a> {
     program: String,
     format: Format,
+    quiet: bool,
     stdout: Stream<'a>,
     stderr: Stream<'a>,
     shown: bool,
@@ -75,11 +75,12 @@ pub(crate) struct Output<'a> {
 
 impl<'a> Output<'a> {
     pub(crate) fn new(program: String, stdout: Stream<'a>, stderr: Stream<'a>) -> Self {
-        Self { program, format: Format::default(), stdout, stderr, shown: false }
+        Self { program, format: Format::default(), quiet: false, stdout, stderr, shown: false }
     }
 
-    pub(crate) fn set_format(&mut self, format: Format) {
-        self.format = format;
+    pub(crate) fn configure(&mut self, global: &Global) {
+        self.format = global.format;
+        self.quiet = global.quiet;
     }
 
     /// The name of the running binary.
@@ -103,14 +104,19 @@ impl<'a> Output<'a> {
         Ok(self.stdout.write(&text)?)
     }
 
-    /// Says something that is not the result.
+    /// Says something that is not the result, unless only errors are wanted.
     #[cfg(feature = "embedded")]
     pub(crate) fn note(&mut self, text: &str) {
-        self.say(&format!("{text}\n"));
+        if !self.quiet {
+            self.say(&format!("{text}\n"));
+        }
     }
 
-    /// Says what is wrong without having failed.
+    /// Says what is wrong without having failed, unless only errors are wanted.
     pub(crate) fn warning(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
         let label = self.label("warning", YELLOW);
         self.say(&format!("{label} {text}\n"));
     }
@@ -140,11 +146,10 @@ impl<'a> Output<'a> {
         let rendered = error.render();
         let text = if self.stderr.color { rendered.ansi().to_string() } else { rendered.to_string() };
         self.say(&secret::hide(&text));
-        let message = match error.kind() {
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing; see --help".to_owned(),
-            _ => secret::hide(rendered.to_string().trim().trim_start_matches("error: ")),
-        };
-        self.object(&json::Failed::of_message(message));
+        // What follows the first paragraph is advice for whoever types.
+        let rendered = rendered.to_string();
+        let message = rendered.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        self.object(&json::Failed::of_message(secret::hide(message)));
         Exit::Usage
     }
 
@@ -216,7 +221,7 @@ mod tests {
     fn an_error_after_the_result_does_not_make_a_second_object() -> Result<(), Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut output = Output::new("x".to_owned(), Stream::plain(&mut stdout), Stream::plain(&mut stderr));
-        output.set_format(Format::Json);
+        output.configure(&Global { format: Format::Json, ..Global::default() });
         output.show(&Hello { hello: "world" })?;
         output.error(&Error::NoDatabase);
         assert_eq!(String::from_utf8_lossy(&stdout), "{\"hello\":\"world\"}\n");

@@ -130,7 +130,7 @@ fn shared_failure(group: &[&Failure]) -> String {
         return first.to_string();
     }
     let others_names = names(others.iter().filter_map(|failure| failure.tenant()).map(TenantName::as_str));
-    format!("{first}\n   = note: the same for {} more: {others_names}", tenants(others.len()))
+    format!("{first}\n   = note: the same for {others_names}")
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ const TRANSACTION_CONTROL: &[&[&str]] = &[
 ];
 
 /// Key words that begin a statement whose effect stays in the session.
-const SESSION_STATE: &[&[&str]] = &[&["reset"], &["discard"], &["listen"], &["unlisten"], &["prepare"], &["deallocate"]];
+const SESSION_STATE: &[&[&str]] =
+    &[&["reset"], &["discard"], &["listen"], &["unlisten"], &["prepare"], &["deallocate"]];
 
 /// The first thing wrong with a statement of a transactional migration, and where.
 pub(super) fn transactional(text: &str, statement: &Statement) -> Option<(Problem, usize)> {

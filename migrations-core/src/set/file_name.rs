@@ -33,7 +33,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for stem in ["", "V", "V1", "V1_a", "v1__a", "V1__", "V__a", "V1__a-b", "V1__a.up", "V-1__a", "V1.5__a", "X1__a"] {
+        for stem in
+            ["", "V", "V1", "V1_a", "v1__a", "V1__", "V__a", "V1__a-b", "V1__a.up", "V-1__a", "V1.5__a", "X1__a"]
+        {
             assert_eq!(parse(stem), Err(Problem::FileName), "{stem}");
         }
         assert_eq!(parse("U1__a"), Err(Problem::Unversioned));

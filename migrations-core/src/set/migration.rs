@@ -5,6 +5,7 @@ use std::ops::Range;
 use refinery::Migration as Recorded;
 
 use super::error::{Problem, SetError};
+use super::facts::Facts;
 use super::outside::{Outside, Refused};
 use super::statement::{Statement, comments, split};
 use super::{check, file_name};
@@ -22,6 +23,7 @@ pub struct Migration {
     sql: String,
     mode: Mode,
     statements: Vec<Range<usize>>,
+    facts: Facts,
     recorded: Recorded,
     checksum_int4: Option<u64>,
 }
@@ -50,8 +52,7 @@ impl Migration {
             return Err(fail(offset, Problem::NulByte));
         }
         let no_transaction = directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
-        let statements =
-            split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
+        let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
         if statements.is_empty() {
             return Err(SetError::file(set, file, Problem::Empty));
         }
@@ -64,6 +65,7 @@ impl Migration {
             title,
             file: file.to_owned(),
             mode,
+            facts: Facts::of(&sql, &statements),
             statements: statements.into_iter().map(|statement| statement.range).collect(),
             checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
             recorded,
@@ -119,6 +121,11 @@ impl Migration {
         &self.recorded
     }
 
+    /// What is known of its costs.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// Where its statements stand in [`Self::sql`].
     pub(crate) fn statements(&self) -> &[Range<usize>] {
         &self.statements
@@ -172,7 +179,9 @@ fn outside(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)
         let outside = Outside::read(sql, statement).map_err(|(refused, offset)| {
             let why = match refused {
                 Refused::Unsupported => "this statement cannot be run outside a transaction",
-                Refused::IfNotExists => "IF NOT EXISTS would take the invalid index of an interrupted build for a good one",
+                Refused::IfNotExists => {
+                    "IF NOT EXISTS would take the invalid index of an interrupted build for a good one"
+                }
                 Refused::Unnamed => "the index needs a name, by which an interrupted build is found",
                 Refused::Qualified => "the schema is written in front of the name by the framework; leave it out",
             };

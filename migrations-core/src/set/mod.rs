@@ -6,6 +6,7 @@
 mod check;
 mod digest;
 mod error;
+mod facts;
 mod file_name;
 mod migration;
 mod outside;

@@ -24,10 +24,16 @@ pub(crate) struct Outside {
 /// What it does, as far as a rerun after a crash has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    CreateIndex { index: String },
-    DropIndex { index: String },
+    CreateIndex {
+        index: String,
+    },
+    DropIndex {
+        index: String,
+    },
     /// `name` is an index or a table.
-    Reindex { name: String },
+    Reindex {
+        name: String,
+    },
     Analyze,
     Vacuum,
 }

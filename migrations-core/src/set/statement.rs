@@ -98,7 +98,9 @@ pub(crate) fn split(text: &str) -> Result<Vec<Statement>, Unterminated> {
         offset = range.end;
         check_terminated(token.kind, range.start)?;
         let kind = match token.kind {
-            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => continue,
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } | TokenKind::Eof => {
+                continue;
+            }
             TokenKind::Semi if parentheses == 0 && !body.is_open() => {
                 finish(&mut statements, &mut words);
                 body = Body::default();

@@ -1,36 +1,35 @@
 //! The tenant stage: every tenant that is not up to date, by several workers with a connection each.
 //!
-//! Workers take tenants in registration order. A tenant that fails does not stop the others; one that another run is at
-//! work on is left for the end. Nothing here grows with the fleet but the list of what was done.
+//! Workers take tenants in registration order. A tenant that fails does not stop the others, unless a budget of failures
+//! says so; one that another run is at work on is left for the end. Nothing here grows with the fleet but the list of what
+//! was done.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod queue;
+mod tally;
+
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::apply::{Outcome, Session, failure};
 use crate::database::Database;
 use crate::error::Error;
-use crate::event::{Event, Progress};
+use crate::event::Event;
 use crate::failure::{Failure, Reason};
 use crate::history::Standing;
 use crate::lock::Polling;
 use crate::name::TenantName;
-use crate::plan::{Overview, PAGE, Question, Resolver, TenantClaim};
+use crate::plan::{Claim, Overview, PAGE, Question, Resolver, TenantClaim};
 use crate::provision::Provisioning;
 use crate::registry;
-use crate::report::{OutcomeKind, Report, TenantOutcome};
+use crate::report::{OutcomeKind, Report};
 use crate::retry::Retries;
-use crate::script::{Job, Origin, Owner};
+use crate::script::{Job, Origin, Owner, Step};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::ask;
 
-/// A tenant to deal with.
-enum Task {
-    Create { id: i64, name: TenantName },
-    Migrate(TenantClaim),
-}
+use queue::{Queue, Task};
+use tally::{Tally, lock};
 
 /// What became of one tenant.
 enum Finished {
@@ -50,18 +49,9 @@ pub(crate) struct Fleet<'a> {
     only: &'a [TenantName],
     /// Whether every commit waits for the disk, or the run's last one for all.
     durable: bool,
+    jobs: usize,
     queue: Mutex<Queue>,
-    total: usize,
-    done: AtomicUsize,
-    finished: Mutex<Vec<(i64, TenantOutcome, Option<Failure>)>>,
-}
-
-/// What is still to be taken, a page at a time.
-#[derive(Default)]
-struct Queue {
-    tasks: VecDeque<Task>,
-    /// The last tenant that was read from the registry; `None` when there are no more.
-    after: Option<i64>,
+    tally: Tally,
 }
 
 impl<'a> Fleet<'a> {
@@ -72,10 +62,9 @@ impl<'a> Fleet<'a> {
             set,
             only: &[],
             durable: false,
+            jobs: settings.jobs,
             queue: Mutex::default(),
-            total: 0,
-            done: AtomicUsize::new(0),
-            finished: Mutex::default(),
+            tally: Tally::new(0, settings.budget),
         }
     }
 
@@ -91,6 +80,12 @@ impl<'a> Fleet<'a> {
         self
     }
 
+    /// Uses so many workers at the most.
+    pub(crate) fn at_most(mut self, jobs: usize) -> Self {
+        self.jobs = self.jobs.min(jobs);
+        self
+    }
+
     /// Deals with the tenants that `overview` found, and creates others, whose ids are drawn already. Adds to the report
     /// what became of each.
     pub(crate) fn run(
@@ -100,22 +95,14 @@ impl<'a> Fleet<'a> {
         create: Vec<(i64, TenantName)>,
         report: &mut Report,
     ) -> Result<(), Error> {
-        self.total = overview.pending + create.len();
-        let mut tasks: VecDeque<Task> = create.into_iter().map(|(id, name)| Task::Create { id, name }).collect();
-        let after = next_page(&overview.tenants);
-        tasks.extend(overview.tenants.into_iter().map(Task::Migrate));
-        self.queue = Mutex::new(Queue { tasks, after });
-
-        let workers = self.settings.jobs.clamp(1, self.total.max(1));
+        let total = overview.pending + overview.pending_spares + create.len();
+        self.tally = Tally::new(total, self.settings.budget);
+        self.queue = Mutex::new(Queue::new(overview.tenants, create));
+        let workers = self.jobs.clamp(1, total.max(1));
         let this = &self;
         let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
             let others: Vec<_> = (1..workers)
-                .map(|_| {
-                    scope.spawn(move || {
-                        let client = this.database.connect()?;
-                        this.work(&mut Session::new(this.database, client))
-                    })
-                })
+                .map(|_| scope.spawn(move || this.work(&mut Session::new(this.database, this.database.ready()?))))
                 .collect();
             let mut results = vec![this.work(first)];
             let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
@@ -124,10 +111,9 @@ impl<'a> Fleet<'a> {
             results.extend(others.into_iter().map(join));
             results
         });
-        fill(report, std::mem::take(&mut *lock(&self.finished)), self.total);
-        let left = report.outcomes.len() < self.total;
+        let is_incomplete = self.tally.fill(report);
         match results.into_iter().find_map(Result::err) {
-            Some(error) if left => Err(error),
+            Some(error) if is_incomplete => Err(error),
             // A worker that could not go on costs speed and no more, when the others did its share.
             Some(error) => {
                 log::warn!("a worker stopped early: {error}");
@@ -140,47 +126,133 @@ impl<'a> Fleet<'a> {
     fn work(&self, session: &mut Session<'_>) -> Result<(), Error> {
         let mut resolver = Resolver::new(self.set);
         let mut busy = Vec::new();
-        while let Some(task) = self.next(session)? {
-            match task {
-                Task::Create { id, name } => {
-                    let start = Instant::now();
-                    let finished = self.create(session, &name, id);
-                    self.finish(session, id, name, &finished, start.elapsed());
-                }
-                Task::Migrate(claim) => {
-                    let start = Instant::now();
-                    let finished = self.migrate(session, &mut resolver, &claim)?;
-                    if matches!(finished, Finished::Busy) {
-                        busy.push(claim);
-                    } else {
-                        self.finish(session, claim.id, claim.name, &finished, start.elapsed());
-                    }
-                }
+        loop {
+            let mut tasks = self.take(session)?;
+            if tasks.is_empty() {
+                break;
             }
+            if tasks.len() > 1 {
+                tasks = self.group(session, &mut resolver, tasks)?;
+            }
+            for task in tasks {
+                if self.tally.is_stopped() {
+                    return Ok(());
+                }
+                self.single(session, &mut resolver, task, &mut busy)?;
+            }
+            session.renew_after(self.settings.schemas_per_connection)?;
         }
         self.wait_for(session, &mut resolver, busy)
     }
 
-    /// The next tenant, reading another page when this one is used up.
-    fn next(&self, session: &mut Session<'_>) -> Result<Option<Task>, Error> {
-        let mut queue = lock(&self.queue);
-        if let Some(task) = queue.tasks.pop_front() {
-            return Ok(Some(task));
+    /// The next tasks, reading another page when this one is used up. None when a budget of failures is spent.
+    fn take(&self, session: &mut Session<'_>) -> Result<Vec<Task>, Error> {
+        if self.tally.is_stopped() {
+            return Ok(Vec::new());
         }
-        let Some(after) = queue.after else { return Ok(None) };
-        let question = Question { after, limit: PAGE, ..self.question() };
-        let overview = ask(session, self.settings, &question)?;
-        queue.after = next_page(&overview.tenants);
-        queue.tasks.extend(overview.tenants.into_iter().map(Task::Migrate));
-        Ok(queue.tasks.pop_front())
+        let mut queue = lock(&self.queue);
+        if let Some(after) = queue.wants_page() {
+            let question = Question { after, limit: PAGE, ..self.question() };
+            queue.add_page(ask(session, self.settings, &question)?.tenants);
+        }
+        Ok(queue.take(self.settings.group))
     }
 
     fn question(&self) -> Question<'_> {
         Question { latest: self.set.digest(), only: self.only, names: &[], after: 0, all: false, limit: 0 }
     }
 
+    fn job<'b>(&'b self, name: &'b TenantName, claim: Claim, origin: Origin) -> Job<'b> {
+        Job {
+            layout: &self.settings.layout,
+            set: self.set,
+            owner: Owner::Tenant(name),
+            claim,
+            applied: 0,
+            origin,
+            lock_timeout: self.settings.lock_timeout,
+            durable: self.durable,
+        }
+    }
+
+    /// Deals with several tenants in one transaction, and so in one commit. Whatever cannot be done so, and all of them
+    /// when one is busy or fails, is returned to be done one by one.
+    fn group(
+        &self,
+        session: &mut Session<'_>,
+        resolver: &mut Resolver<'_>,
+        tasks: Vec<Task>,
+    ) -> Result<Vec<Task>, Error> {
+        let start = Instant::now();
+        let mut message = String::new();
+        let (mut together, mut single) = (Vec::new(), Vec::new());
+        for task in tasks {
+            let job = match &task {
+                Task::Create { id, name } => Some(self.job(name, Claim::default(), Origin::Created { id: Some(*id) })),
+                Task::Migrate(claim) => {
+                    match resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)? {
+                        Standing::Applied(applied) => {
+                            Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
+                        }
+                        _ => None,
+                    }
+                }
+            };
+            match job.map(|job| (job.steps(), job)) {
+                Some((steps, job)) if matches!(steps[..], [Step::Together(_)]) => {
+                    message.push_str(&job.script(job.applied..self.set.migrations().len()).message());
+                    let migrations = self.set.migrations().len() - job.applied;
+                    together.push((task, migrations));
+                }
+                _ => single.push(task),
+            }
+        }
+        if let Err(error) = session.client.batch_execute(&message) {
+            log::info!("a group of {} tenants is done one by one: {error}", together.len());
+            session.reconnect_if_closed()?;
+            let mut all: Vec<Task> = together.into_iter().map(|(task, _)| task).chain(single).collect();
+            all.sort_by_key(Task::id);
+            return Ok(all);
+        }
+        session.used(together.len());
+        let each = start.elapsed() / u32::try_from(together.len().max(1)).unwrap_or(u32::MAX);
+        for (task, migrations) in together {
+            let finished = match &task {
+                Task::Create { .. } => Finished::Created,
+                Task::Migrate(_) if migrations == 0 => Finished::Current,
+                Task::Migrate(_) => Finished::Migrated(migrations),
+            };
+            self.finish(session, task.id(), task.name().clone(), &finished, each);
+        }
+        Ok(single)
+    }
+
+    fn single(
+        &self,
+        session: &mut Session<'_>,
+        resolver: &mut Resolver<'_>,
+        task: Task,
+        busy: &mut Vec<TenantClaim>,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let finished = match &task {
+            Task::Create { id, name } => self.create(session, name, *id),
+            Task::Migrate(claim) => self.migrate(session, resolver, claim)?,
+        };
+        match (task, finished) {
+            (Task::Migrate(claim), Finished::Busy) => busy.push(claim),
+            (task, finished) => self.finish(session, task.id(), task.name().clone(), &finished, start.elapsed()),
+        }
+        Ok(())
+    }
+
     fn create(&self, session: &mut Session<'_>, name: &TenantName, id: i64) -> Finished {
-        let provisioning = Provisioning { settings: self.settings, set: self.set, durable: self.durable };
+        let provisioning = Provisioning {
+            settings: self.settings,
+            set: self.set,
+            durable: self.durable,
+            retries: &self.tally.retries,
+        };
         match provisioning.create(session, name, Some(id)) {
             Ok(true) => Finished::Created,
             Ok(false) => Finished::Current,
@@ -205,19 +277,9 @@ impl<'a> Fleet<'a> {
     ) -> Result<Finished, Error> {
         let mut claim = claim.clone();
         let mut polling = Polling::new(self.settings.lock_wait);
-        let mut retries = Retries::default();
-        let mut applied = 0;
+        let mut retries = Retries::new(&self.tally.retries);
         loop {
-            let job = Job {
-                layout: &self.settings.layout,
-                set: self.set,
-                owner: Owner::Tenant(&claim.name),
-                claim: claim.claim,
-                applied: 0,
-                origin: Origin::Exists,
-                lock_timeout: self.settings.lock_timeout,
-                durable: self.durable,
-            };
+            let job = self.job(&claim.name, claim.claim, Origin::Exists);
             let standing = resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)?;
             let fail = |reason| Ok(Finished::Failed(Box::new(failure(&job, reason))));
             let outcome = match standing {
@@ -231,11 +293,8 @@ impl<'a> Fleet<'a> {
                 Standing::Unreadable(problem) => return fail(Reason::History(problem)),
             };
             match outcome {
-                Outcome::Done(0) if applied == 0 => return Ok(Finished::Current),
-                Outcome::Done(more) => {
-                    applied += more;
-                    return Ok(Finished::Migrated(applied));
-                }
+                Outcome::Done(0) => return Ok(Finished::Current),
+                Outcome::Done(applied) => return Ok(Finished::Migrated(applied)),
                 Outcome::Busy => return Ok(Finished::Busy),
                 Outcome::FleetBusy => {
                     let what = "what all tenants share";
@@ -277,7 +336,7 @@ impl<'a> Fleet<'a> {
         mut busy: Vec<TenantClaim>,
     ) -> Result<(), Error> {
         let mut polling = Polling::new(self.settings.lock_wait);
-        while !busy.is_empty() {
+        while !busy.is_empty() && !self.tally.is_stopped() {
             let what = format!("tenant {}", busy[0].name);
             if polling.is_first() {
                 self.settings.emit(&Event::Waiting { what: &what });
@@ -289,16 +348,9 @@ impl<'a> Fleet<'a> {
                 break;
             }
             for claim in std::mem::take(&mut busy) {
-                let start = Instant::now();
-                let Some(fresh) = self.look_again(session, &claim.name)? else {
-                    self.finish(session, claim.id, claim.name, &Finished::Current, Duration::ZERO);
-                    continue;
-                };
-                let finished = self.migrate(session, resolver, &fresh)?;
-                if matches!(finished, Finished::Busy) {
-                    busy.push(fresh);
-                } else {
-                    self.finish(session, fresh.id, fresh.name, &finished, start.elapsed());
+                match self.look_again(session, &claim.name)? {
+                    Some(fresh) => self.single(session, resolver, Task::Migrate(fresh), &mut busy)?,
+                    None => self.finish(session, claim.id, claim.name, &Finished::Current, Duration::ZERO),
                 }
             }
         }
@@ -307,12 +359,14 @@ impl<'a> Fleet<'a> {
 
     /// Writes down what became of a tenant, and tells.
     fn finish(&self, session: &mut Session<'_>, id: i64, tenant: TenantName, finished: &Finished, elapsed: Duration) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        let progress = Progress { done, total: self.total };
+        let progress = self.tally.advance();
         let (kind, failure) = match finished {
-            Finished::Created => (OutcomeKind::Created, None),
             Finished::Current => (OutcomeKind::Current, None),
             Finished::Busy => (OutcomeKind::Busy, None),
+            Finished::Created => {
+                self.settings.emit(&Event::TenantCreated { tenant: &tenant, elapsed, progress });
+                (OutcomeKind::Created, None)
+            }
             Finished::Migrated(migrations) => {
                 let migrations = *migrations;
                 self.settings.emit(&Event::TenantMigrated { tenant: &tenant, migrations, elapsed, progress });
@@ -331,35 +385,6 @@ impl<'a> Fleet<'a> {
                 (OutcomeKind::Failed, Some((**failure).clone()))
             }
         };
-        lock(&self.finished).push((id, TenantOutcome { tenant, kind, elapsed }, failure));
+        self.tally.add(id, tenant, kind, elapsed, failure);
     }
-}
-
-/// Where the next page starts; `None` when this one was the last.
-fn next_page(tenants: &[TenantClaim]) -> Option<i64> {
-    let is_full = i64::try_from(tenants.len()).is_ok_and(|length| length >= PAGE);
-    tenants.last().filter(|_| is_full).map(|last| last.id)
-}
-
-fn fill(report: &mut Report, mut finished: Vec<(i64, TenantOutcome, Option<Failure>)>, pending: usize) {
-    finished.sort_by_key(|(id, _, _)| *id);
-    let counts = &mut report.tenants;
-    counts.current = counts.total.saturating_sub(pending);
-    for (_, outcome, failure) in finished {
-        match outcome.kind {
-            OutcomeKind::Created => counts.created += 1,
-            OutcomeKind::Migrated => counts.migrated += 1,
-            OutcomeKind::Current => counts.current += 1,
-            OutcomeKind::Ahead => counts.ahead += 1,
-            OutcomeKind::Busy => counts.busy += 1,
-            OutcomeKind::Failed => counts.failed += 1,
-        }
-        report.failures.extend(failure);
-        report.outcomes.push(outcome);
-    }
-}
-
-/// A panic in another worker is reported when that worker is joined; the data is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

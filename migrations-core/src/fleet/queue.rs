@@ -1,0 +1,97 @@
+//! What is still to be done, in registration order, a page of the registry at a time.
+
+use std::collections::VecDeque;
+
+use crate::name::TenantName;
+use crate::plan::{PAGE, TenantClaim};
+
+/// A tenant to deal with.
+#[derive(Clone)]
+pub(super) enum Task {
+    Create { id: i64, name: TenantName },
+    Migrate(TenantClaim),
+}
+
+impl Task {
+    pub(super) fn id(&self) -> i64 {
+        match self {
+            Self::Create { id, .. } => *id,
+            Self::Migrate(claim) => claim.id,
+        }
+    }
+
+    pub(super) fn name(&self) -> &TenantName {
+        match self {
+            Self::Create { name, .. } => name,
+            Self::Migrate(claim) => &claim.name,
+        }
+    }
+}
+
+/// Tasks that nobody has taken.
+#[derive(Default)]
+pub(super) struct Queue {
+    tasks: VecDeque<Task>,
+    /// The last tenant that was read from the registry; `None` when there are no more.
+    after: Option<i64>,
+}
+
+impl Queue {
+    /// Those that are there first, since they come first in the order.
+    pub(super) fn new(pending: Vec<TenantClaim>, create: Vec<(i64, TenantName)>) -> Self {
+        let mut queue = Self::default();
+        queue.add_page(pending);
+        queue.tasks.extend(create.into_iter().map(|(id, name)| Task::Create { id, name }));
+        queue
+    }
+
+    /// Adds another page, in front of those that are to be created.
+    pub(super) fn add_page(&mut self, pending: Vec<TenantClaim>) {
+        let is_full = i64::try_from(pending.len()).is_ok_and(|length| length >= PAGE);
+        self.after = pending.last().filter(|_| is_full).map(|last| last.id);
+        let create = std::mem::take(&mut self.tasks);
+        self.tasks.extend(pending.into_iter().map(Task::Migrate));
+        self.tasks.extend(create);
+    }
+
+    /// Behind which tenant the next page starts, when the tasks at hand are not enough to go on.
+    pub(super) fn wants_page(&self) -> Option<i64> {
+        let is_used_up = !matches!(self.tasks.front(), Some(Task::Migrate(_)));
+        self.after.filter(|_| is_used_up)
+    }
+
+    /// Up to so many tasks.
+    pub(super) fn take(&mut self, limit: usize) -> Vec<Task> {
+        self.tasks.drain(..limit.min(self.tasks.len())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Claim;
+
+    fn claims(ids: std::ops::Range<i64>) -> Vec<TenantClaim> {
+        ids.map(|id| TenantClaim {
+            id,
+            name: TenantName::for_spare(id.cast_unsigned()),
+            claim: Claim::default(),
+            status: String::new(),
+            last_error: None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn pages_come_before_what_is_created_and_end_with_the_first_that_is_not_full() {
+        let create = vec![(9_000, TenantName::for_spare(9_000))];
+        let mut queue = Queue::new(claims(1..PAGE + 1), create);
+        assert_eq!(queue.wants_page(), None);
+        assert_eq!(queue.take(usize::try_from(PAGE).unwrap_or_default()).len(), 1_000);
+        assert_eq!(queue.wants_page(), Some(PAGE));
+        queue.add_page(claims(PAGE + 1..PAGE + 3));
+        let ids: Vec<_> = queue.take(10).iter().map(Task::id).collect();
+        assert_eq!(ids, [1_001, 1_002, 9_000]);
+        assert_eq!(queue.wants_page(), None);
+    }
+}

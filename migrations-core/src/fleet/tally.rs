@@ -1,0 +1,117 @@
+//! What became of every tenant, how far the run is, and whether it should go on.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::event::Progress;
+use crate::failure::Failure;
+use crate::name::TenantName;
+use crate::report::{OutcomeKind, Report, TenantOutcome};
+use crate::settings::Budget;
+
+/// Counts, for all workers together.
+pub(super) struct Tally {
+    start: Instant,
+    total: usize,
+    budget: Budget,
+    done: AtomicUsize,
+    stopped: AtomicBool,
+    entries: Mutex<Vec<Entry>>,
+    failed: Mutex<HashSet<String>>,
+    /// How often something was tried again.
+    pub(super) retries: AtomicUsize,
+}
+
+struct Entry {
+    id: i64,
+    outcome: TenantOutcome,
+    failure: Option<Failure>,
+}
+
+impl Tally {
+    pub(super) fn new(total: usize, budget: Budget) -> Self {
+        Self {
+            start: Instant::now(),
+            total,
+            budget,
+            done: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            entries: Mutex::default(),
+            failed: Mutex::default(),
+            retries: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether so much has failed that no further tenant is to be taken.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// One more tenant is dealt with. The time left is what the tenants so far took, for as many as are left.
+    pub(super) fn advance(&self) -> Progress {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let left = self.total.saturating_sub(done);
+        let each = self.start.elapsed().as_secs_f64() / f64::from(u32::try_from(done).unwrap_or(u32::MAX));
+        let remaining = each * f64::from(u32::try_from(left).unwrap_or(u32::MAX));
+        Progress { done, total: self.total, remaining: Duration::from_secs_f64(remaining) }
+    }
+
+    /// Writes down what became of a tenant.
+    pub(super) fn add(
+        &self,
+        id: i64,
+        tenant: TenantName,
+        kind: OutcomeKind,
+        elapsed: Duration,
+        failure: Option<Failure>,
+    ) {
+        if let Some(failure) = &failure {
+            let kind = failure.server().map_or("", |server| server.sqlstate());
+            let mut failed = lock(&self.failed);
+            failed.insert(kind.to_owned());
+            let distinct = failed.len();
+            drop(failed);
+            let failures = 1 + lock(&self.entries).iter().filter(|entry| entry.failure.is_some()).count();
+            if self.budget.is_spent(failures, distinct) {
+                self.stopped.store(true, Ordering::Relaxed);
+            }
+        }
+        lock(&self.entries).push(Entry { id, outcome: TenantOutcome { tenant, kind, elapsed }, failure });
+    }
+
+    /// Fills in the report, in registration order. Says whether some tenants were not dealt with.
+    pub(super) fn fill(self, report: &mut Report) -> bool {
+        let mut entries = self.entries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        entries.sort_by_key(|entry| entry.id);
+        report.retries += self.retries.into_inner();
+        let left = self.total.saturating_sub(entries.len());
+        let counts = &mut report.tenants;
+        if self.stopped.into_inner() {
+            counts.skipped += left;
+        }
+        for Entry { outcome, failure, .. } in entries {
+            match outcome.kind {
+                OutcomeKind::Failed => counts.failed += 1,
+                _ if outcome.tenant.is_spare() => {
+                    counts.spares += usize::from(matches!(outcome.kind, OutcomeKind::Created | OutcomeKind::Migrated));
+                    continue;
+                }
+                OutcomeKind::Created => counts.created += 1,
+                OutcomeKind::Migrated => counts.migrated += 1,
+                OutcomeKind::Current => counts.current += 1,
+                OutcomeKind::Ahead => counts.ahead += 1,
+                OutcomeKind::Busy => counts.busy += 1,
+            }
+            report.failures.extend(failure);
+            report.outcomes.push(outcome);
+        }
+        left > counts.skipped
+    }
+}
+
+/// A panic in another worker is reported when that worker is joined; the data is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,605 @@
+//! The command line as an operator or a script meets it: the real binary on a real server.
+//!
+//! Every run is checked for what holds for all of them: no password in what is printed, no panic, and with
+//! `--format json` exactly one object on stdout.
+
+// A test says what went wrong by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use migrations_testing::TestDatabase;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "s3cret";
+
+/// What a run of the binary left.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn new(output: Output) -> Self {
+        let ran = Self {
+            code: output.status.code().expect("it was not killed"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(!text.contains(PASSWORD), "a password: {text}");
+            assert!(!text.contains("panicked"), "a panic: {text}");
+        }
+        ran
+    }
+
+    /// The one object on stdout.
+    fn json(&self) -> Value {
+        let value: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout));
+        assert!(value.is_object() && self.stdout.ends_with("}\n"), "{}", self.stdout);
+        value
+    }
+
+    fn succeeded(self) -> Self {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// All of it, as a snapshot.
+    fn page(&self) -> String {
+        let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{text}") };
+        format!("{}{}--- exit code {}\n", section("stdout", &self.stdout), section("stderr", &self.stderr), self.code)
+    }
+}
+
+/// The binary, in an environment that names no database and sets no output.
+fn binary(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_migrate"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let others = ["DATABASE_URL", "RUST_LOG", "RUST_BACKTRACE", "NO_COLOR", "COLUMNS", "TERM"];
+        if name.starts_with("PG") || name.starts_with("CLICOLOR") || others.contains(&name.as_ref()) {
+            command.env_remove(name.as_ref());
+        }
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Ran {
+    Ran::new(binary(args).output().unwrap())
+}
+
+/// A fresh database, and the binary on it.
+struct Site {
+    test: TestDatabase,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self { test: TestDatabase::new().unwrap() }
+    }
+
+    /// A site that is migrated and has these tenants.
+    fn with_tenants(names: &[&str]) -> Self {
+        let site = Self::new();
+        let create = names.iter().flat_map(|name| ["--create", name]);
+        site.run(&["up"].into_iter().chain(create).collect::<Vec<_>>()).succeeded();
+        site
+    }
+
+    /// The database's URL, with a password where it had none: the test server takes any.
+    fn url(&self) -> String {
+        let url = self.test.url();
+        let (scheme, rest) = url.split_once("://").unwrap();
+        match rest.split_once('@') {
+            Some((user, rest)) if !user.contains(':') => format!("{scheme}://{user}:{PASSWORD}@{rest}"),
+            _ => url.to_owned(),
+        }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = binary(args);
+        command.env("DATABASE_URL", self.url());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        Ran::new(self.command(args).output().unwrap())
+    }
+
+    /// Runs with `--format json`.
+    fn json(&self, args: &[&str]) -> (i32, Value) {
+        let ran = self.run(&[args, &["--format", "json"]].concat());
+        (ran.code, ran.json())
+    }
+
+    /// Runs, and returns it all as a snapshot without what is another one in every run.
+    fn page(&self, args: &[&str]) -> String {
+        self.run(args).page().replace(&self.test.database().to_string(), "[database]")
+    }
+
+    fn execute(&self, sql: &str) {
+        self.test.client().unwrap().batch_execute(sql).unwrap();
+    }
+
+    fn count(&self, query: &str) -> i64 {
+        self.test.client().unwrap().query_one(query, &[]).unwrap().get(0)
+    }
+}
+
+/// Compares with a snapshot, times and moments aside.
+macro_rules! assert_page {
+    ($name:literal, $page:expr) => {
+        insta::with_settings!({
+            filters => vec![
+                (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[moment]"),
+                (r"(OUTCOME) +TIME\b", "$1  TIME"),
+                (r"(created|migrated|current|failed) +\d+(\.\d+)? m?s\b", "$1  [time]"),
+                (r"\d+(\.\d+)? m?s\b", "[time]"),
+            ],
+            omit_expression => true,
+        }, { insta::assert_snapshot!($name, $page) });
+    };
+}
+
+/// The lines of the keys of an object.
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+const SHARED: [&str; 6] = [
+    "V1__create_users",
+    "V2__create_currencies",
+    "V3__create_plans",
+    "V4__create_memberships",
+    "V5__create_feature_flags",
+    "V6__create_invitations",
+];
+
+// ---- help
+
+#[test]
+fn every_command_explains_itself() {
+    let commands: [(&str, &[&str]); 11] = [
+        ("help", &[]),
+        ("help_up", &["up"]),
+        ("help_status", &["status"]),
+        ("help_wait", &["wait"]),
+        ("help_tenant", &["tenant"]),
+        ("help_tenant_create", &["tenant", "create"]),
+        ("help_tenant_list", &["tenant", "list"]),
+        ("help_tenant_show", &["tenant", "show"]),
+        ("help_tenant_domain_add", &["tenant", "domain", "add"]),
+        ("help_tenant_adopt", &["tenant", "adopt"]),
+        ("help_tenant_forget", &["tenant", "forget"]),
+    ];
+    for (name, command) in commands {
+        let ran = run(&[command, &["--help"]].concat()).succeeded();
+        assert_eq!(ran.stderr, "");
+        insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(name, ran.stdout) });
+    }
+}
+
+// ---- text
+
+#[test]
+fn an_operator_s_first_day() {
+    let site = Site::new();
+    assert_page!("status_of_an_empty_database", site.page(&["status"]));
+    assert_page!("up_on_an_empty_database", site.page(&["up"]));
+    assert_page!("up_creates_a_tenant", site.page(&["up", "--create", "acme"]));
+    assert_page!("up_again", site.page(&["up"]));
+    assert_page!("up_shared_only", site.page(&["up", "--shared-only"]));
+    assert_page!("tenant_create", site.page(&["tenant", "create", "acme", "globex"]));
+    assert_page!("domain_add", site.page(&["tenant", "domain", "add", "acme", "Shop.Example.com", "--primary"]));
+    assert_page!("tenant_list", site.page(&["tenant", "list"]));
+    assert_page!("tenant_show", site.page(&["tenant", "show", "acme"]));
+    assert_page!("status", site.page(&["status"]));
+    assert_page!("wait", site.page(&["wait"]));
+}
+
+/// Two tenants that fail for the same reason, one that fails for another, one that is well.
+fn site_with_failures() -> Site {
+    let site = Site::with_tenants(&["acme"]);
+    for (schema, table) in [("bad1", "suppliers"), ("bad2", "suppliers"), ("bad3", "products")] {
+        site.execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.{table} (id bigint)"));
+    }
+    site.run(&["tenant", "adopt", "bad1", "bad2", "bad3"]).succeeded();
+    site
+}
+
+#[test]
+fn failures_come_last_in_full_and_once() {
+    let site = site_with_failures();
+    let ran = site.run(&["up"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stderr.matches("relation \"suppliers\" already exists").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("relation \"products\" already exists").count(), 1, "{}", ran.stderr);
+    assert!(!ran.stdout.contains("already exists"), "{}", ran.stdout);
+    assert_page!("up_with_failures", ran.page());
+    assert_page!("status_after_failures", site.page(&["status"]));
+    assert_eq!(site.count("SELECT count(*) FROM pg_tables WHERE schemaname = 'bad1'"), 1, "bad1 is as it was");
+}
+
+#[test]
+fn what_diverged_is_missing_or_ahead_is_told_apart() {
+    let site = Site::with_tenants(&["acme", "globex", "initech"]);
+    site.execute(
+        "UPDATE acme.refinery_schema_history SET checksum = '1' WHERE version = 3;
+         INSERT INTO initech.refinery_schema_history SELECT 99, 'future', applied_on, '5'
+           FROM initech.refinery_schema_history WHERE version = 1;
+         UPDATE migrations.tenants SET digest = digest + 1;
+         DROP SCHEMA globex CASCADE",
+    );
+    assert_page!("status_of_what_is_wrong", site.page(&["status"]));
+    assert_page!("up_with_what_is_wrong", site.page(&["up"]));
+    let (code, status) = site.json(&["status", "--check"]);
+    let states: Vec<&Value> = status["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["state"]).collect();
+    assert_eq!((code, states), (3, vec![&json!("diverged"), &json!("missing"), &json!("ahead")]));
+}
+
+#[test]
+fn many_tenants_are_counted_and_not_listed() {
+    let names: Vec<String> = (1..=21).map(|number| format!("t{number}")).collect();
+    let create: Vec<&str> = names.iter().flat_map(|name| ["--create", name]).collect();
+    let ran = Site::new().run(&[&["up"], create.as_slice()].concat()).succeeded();
+    assert!(ran.stdout.contains("tenants  21 created\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("t7"), "{}", ran.stdout);
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_who_insists() {
+    let site = Site::with_tenants(&["acme"]);
+    let is_coloured = |variables: &[(&str, &str)]| {
+        let mut command = site.command(&["status"]);
+        command.envs(variables.iter().copied());
+        Ran::new(command.output().unwrap()).stdout.contains('\x1b')
+    };
+    assert!(!is_coloured(&[]), "a pipe is no terminal");
+    assert!(is_coloured(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!is_coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+// ---- JSON
+
+#[test]
+fn up_tells_what_it_did() {
+    let site = Site::new();
+    let (code, mut done) = site.json(&["up", "--create", "acme", "--create", "globex"]);
+    assert_eq!(code, 0);
+    assert!(done["elapsed_ms"].take().is_u64());
+    let tenants = json!({
+        "total": 2, "created": 2, "migrated": 0, "current": 0, "ahead": 0, "busy": 0, "failed": 0
+    });
+    let shared = json!({"applied": SHARED, "version": 6, "ahead": false});
+    assert_eq!(done, json!({"shared": shared, "tenants": tenants, "failures": [], "elapsed_ms": null}));
+
+    let (code, again) = site.json(&["up"]);
+    assert_eq!((code, &again["shared"]["applied"]), (0, &json!([])));
+    assert_eq!((&again["tenants"]["created"], &again["tenants"]["current"]), (&json!(0), &json!(2)));
+}
+
+#[test]
+fn a_failed_tenant_has_its_place_in_the_object() {
+    let (code, done) = site_with_failures().json(&["up", "--tenant", "bad1"]);
+    assert_eq!((code, &done["tenants"]["failed"]), (1, &json!(1)));
+    let failure = &done["failures"][0];
+    let place = ["tenant", "migration", "file", "line", "column", "sqlstate", "message"].map(|key| &failure[key]);
+    let (migration, file) = ("V2__create_suppliers_and_customers", "V2__create_suppliers_and_customers.sql");
+    let message = "relation \"suppliers\" already exists";
+    assert_eq!(
+        place.map(Clone::clone),
+        [json!("bad1"), json!(migration), json!(file), json!(3), json!(1), json!("42P07"), json!(message)]
+    );
+}
+
+#[test]
+fn a_failed_shared_set_is_the_error_and_no_tenant_is_touched() {
+    let site = Site::new();
+    site.execute("CREATE TABLE plans (id bigint)");
+    let (code, failed) = site.json(&["up", "--create", "acme"]);
+    let error = &failed["error"];
+    assert_eq!((code, keys(&failed)), (1, vec!["error"]));
+    assert_eq!((&error["sqlstate"], &error["set"], &error["tenant"]), (&json!("42P07"), &json!("shared"), &Value::Null));
+    assert_eq!((&error["migration"], &error["file"]), (&json!("V3__create_plans"), &json!("V3__create_plans.sql")));
+    assert!(error["line"].is_u64() && error["column"].is_u64() && error["message"].is_string(), "{error}");
+    assert_eq!(site.count("SELECT count(*) FROM pg_namespace WHERE nspname = 'acme'"), 0);
+    assert_page!("up_with_a_failed_shared_set", site.page(&["up"]));
+}
+
+#[test]
+fn status_tells_where_every_schema_stands() {
+    let site = Site::with_tenants(&["acme"]);
+    let (_, status) = site.json(&["status"]);
+    let shared = json!({"version": 6, "latest": 6, "state": "current", "pending": [], "problem": null});
+    assert_eq!(status["shared"], shared);
+    let acme = json!({
+        "name": "acme", "status": "active", "version": 11, "latest": 11, "state": "current", "pending": [],
+        "problem": null, "last_error": null
+    });
+    assert_eq!(status["tenants"], json!([acme]));
+    assert_eq!(status["pending"], json!(false));
+
+    let (_, empty) = Site::new().json(&["status"]);
+    assert_eq!((&empty["shared"]["version"], &empty["shared"]["pending"]), (&Value::Null, &json!(SHARED)));
+    assert_eq!((&empty["tenants"], &empty["pending"]), (&json!([]), &json!(true)));
+}
+
+#[test]
+fn tenants_have_all_their_fields() {
+    let site = Site::new();
+    let created = |created| json!({"tenants": [{"name": "acme", "created": created, "version": 11}]});
+    assert_eq!(site.json(&["tenant", "create", "acme"]), (0, created(true)));
+    assert_eq!(site.json(&["tenant", "create", "acme"]), (0, created(false)));
+    site.execute(r#"UPDATE migrations.tenants SET display_name = 'Acme', metadata = '{"credit": 12345678901234567890}'"#);
+    site.run(&["tenant", "domain", "add", "acme", "shop.example.com"]).succeeded();
+
+    let (_, mut list) = site.json(&["tenant", "list"]);
+    assert_eq!(site.json(&["tenant", "show", "acme"]), (0, list.clone()));
+    let tenant = &mut list["tenants"][0];
+    for key in ["created_at", "migrated_at"] {
+        let moment = tenant[key].take();
+        // RFC 3339 in UTC, to the millisecond.
+        let shape: String = moment.as_str().unwrap().chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z");
+    }
+    assert_eq!(
+        *tenant,
+        json!({
+            "id": 1, "name": "acme", "display_name": "Acme", "status": "active", "version": 11,
+            "created_at": null, "migrated_at": null, "last_error": null,
+            "domains": [{"host": "shop.example.com", "is_primary": false}],
+            "metadata": {"credit": 12_345_678_901_234_567_890_u64}
+        })
+    );
+}
+
+#[test]
+fn tenants_made_before_a_failure_are_told_of() {
+    let site = Site::new();
+    site.execute("CREATE SCHEMA taken");
+    let (code, done) = site.json(&["tenant", "create", "acme", "taken", "globex"]);
+    assert_eq!((code, &done["tenants"]), (1, &json!([{"name": "acme", "created": true, "version": 11}])));
+    assert!(done["error"]["message"].as_str().unwrap().contains("tenant adopt taken"), "{done}");
+    assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 1);
+}
+
+#[test]
+fn logs_stay_out_of_the_object() {
+    let site = Site::new();
+    let ran = site.run(&["up", "--create", "acme", "--format", "json", "-vv"]).succeeded();
+    assert_eq!(ran.json()["tenants"]["created"], json!(1));
+    assert!(ran.stderr.contains("INFO") && ran.stderr.contains("tenant acme created"), "{}", ran.stderr);
+}
+
+// ---- tenants
+
+#[test]
+fn a_schema_is_adopted_migrated_and_forgotten_when_it_is_gone() {
+    let site = Site::with_tenants(&[]);
+    site.execute("CREATE SCHEMA old");
+    assert_page!("adopt", site.page(&["tenant", "adopt", "old"]));
+    let (code, done) = site.json(&["up", "--tenant", "old"]);
+    assert_eq!((code, &done["tenants"]["migrated"]), (0, &json!(1)), "{done}");
+    assert_page!("forget_too_early", site.page(&["tenant", "forget", "old"]));
+    site.execute("DROP SCHEMA old CASCADE");
+    assert_page!("forget", site.page(&["tenant", "forget", "old"]));
+    assert_page!("tenant_list_of_none", site.page(&["tenant", "list"]));
+}
+
+#[test]
+fn a_domain_names_one_tenant() {
+    let site = Site::with_tenants(&["acme", "globex"]);
+    let add = |tenant, host| site.run(&["tenant", "domain", "add", tenant, host]).code;
+    assert_eq!(add("acme", "shop.example.com"), 0);
+    assert_eq!(add("acme", "SHOP.example.com"), 0, "it has it already");
+    assert_eq!(add("globex", "shop.example.com"), 1);
+    assert_eq!(add("nobody", "other.example.com"), 1);
+    assert_eq!(add("globex", "https://shop.example.com"), 2);
+}
+
+#[test]
+fn a_run_is_limited_to_what_it_is_told() {
+    let site = Site::with_tenants(&[]);
+    site.execute("CREATE SCHEMA one; CREATE SCHEMA two");
+    site.run(&["tenant", "adopt", "one", "two"]).succeeded();
+    let migrated = "SELECT count(*) FROM migrations.tenants WHERE version = 11";
+    site.run(&["up", "--shared-only"]).succeeded();
+    assert_eq!(site.count(migrated), 0);
+    site.run(&["up", "--tenant", "two", "--jobs", "1"]).succeeded();
+    assert_eq!(site.count(migrated), 1);
+    site.run(&["up"]).succeeded();
+    assert_eq!(site.count(migrated), 2);
+    let (code, done) = site.json(&["up", "--tenant", "nobody"]);
+    assert_eq!(code, 1);
+    assert!(done["error"]["message"].as_str().unwrap().starts_with("tenant nobody is not registered"), "{done}");
+}
+
+#[test]
+fn a_tenant_named_twice_is_one_tenant() {
+    let (code, done) = Site::new().json(&["up", "--create", "acme", "--create", "globex", "--create", "acme"]);
+    assert_eq!((code, &done["tenants"]["total"], &done["tenants"]["created"]), (0, &json!(2), &json!(2)), "{done}");
+}
+
+// ---- waiting
+
+#[test]
+fn check_exits_with_3_as_long_as_something_is_pending() {
+    let site = Site::new();
+    assert_eq!(site.run(&["status", "--check"]).code, 3);
+    assert_eq!(site.run(&["status"]).code, 0);
+    site.run(&["up"]).succeeded();
+    assert_eq!(site.run(&["status", "--check"]).code, 0);
+    site.execute("CREATE SCHEMA old");
+    site.run(&["tenant", "adopt", "old"]).succeeded();
+    assert_eq!(site.run(&["status", "--check"]).code, 3);
+}
+
+#[test]
+fn wait_ends_when_another_process_has_migrated() {
+    let site = Site::new();
+    assert_page!("wait_in_vain", site.page(&["wait", "--migrated", "--timeout", "0s"]));
+    let mut waiting = site.command(&["wait", "--migrated", "--timeout", "1m", "--format", "json"]);
+    let mut waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(waiting.try_wait().unwrap().is_none(), "it waits");
+    site.run(&["up"]).succeeded();
+    let ran = Ran::new(waiting.wait_with_output().unwrap()).succeeded();
+    assert_eq!(ran.json()["waited_for"], json!("migrated"));
+}
+
+#[test]
+fn wait_gives_up_on_a_server_that_is_not_there() {
+    let started = Instant::now();
+    let ran = run(&["--database-url", NOBODY_LISTENS, "wait", "--timeout", "2s", "--format", "json"]);
+    assert!(started.elapsed() >= Duration::from_secs(2));
+    let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(ran.code, 1);
+    assert!(message.starts_with("cannot connect to database app at 127.0.0.1:1 as app, tried for 2."), "{message}");
+}
+
+// ---- what goes wrong before anything is done
+
+/// Port 1 is reserved, and nothing listens there.
+const NOBODY_LISTENS: &str = "postgres://app:s3cret@127.0.0.1:1/app";
+
+#[test]
+fn a_command_line_that_cannot_be_used_exits_with_2() {
+    let with_url = |query: &str| format!("postgres://app:{PASSWORD}@localhost/app{query}");
+    let cases: [(&str, &[&str]); 12] = [
+        ("usage_no_database", &["up"]),
+        ("usage_no_command", &[]),
+        ("usage_url", &["status", "--database-url", "postgres://app:s3cret@local host:x/app"]),
+        ("usage_tls", &["status", "--database-url", &with_url("?sslmode=require")]),
+        ("usage_url_as_argument", &["status", &with_url("")]),
+        ("usage_name", &["tenant", "create", "Acme"]),
+        ("usage_reserved_name", &["up", "--create", "pg_acme"]),
+        ("usage_duration", &["up", "--wait", "30"]),
+        ("usage_jobs", &["up", "--jobs", "0"]),
+        ("usage_contradiction", &["up", "--shared-only", "--tenant", "acme"]),
+        ("usage_embedded_and_url", &["up", "--embedded", "--database-url", &with_url("")]),
+        ("usage_embedded_in_two_words", &["up", "--embedded", "folder"]),
+    ];
+    for (name, args) in cases {
+        let ran = run(args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}: {}", ran.stderr);
+        insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(name, ran.page()) });
+
+        let ran = run(&[args, &["--format=json"]].concat());
+        let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(ran.code, 2);
+        assert!(!message.is_empty() && !message.starts_with("error:"), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_registry_s_name_is_no_tenant_s() {
+    let ran = Site::new().run(&["tenant", "create", "migrations"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_that_refuses_is_explained() {
+    let site = Site::new();
+    let ran = run(&["--database-url", NOBODY_LISTENS, "up", "--wait", "0s"]);
+    assert_eq!(ran.code, 1);
+    assert_page!("no_server", ran.page());
+
+    let mut other = site.command(&["up", "--format", "json"]);
+    let name = site.test.database().config().get_dbname().unwrap().to_owned();
+    other.env("DATABASE_URL", site.url().replace(&name, "no_such_database"));
+    let ran = Ran::new(other.output().unwrap());
+    let error = &ran.json()["error"];
+    assert_eq!((ran.code, &error["sqlstate"]), (1, &json!("3D000")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("database \"no_such_database\" does not exist"), "{error}");
+    assert!(ran.stderr.starts_with("error: cannot connect to database no_such_database at "), "{}", ran.stderr);
+}
+
+#[test]
+fn libpq_s_variables_name_a_database_too() {
+    let site = Site::new();
+    let config = site.test.database().config().clone();
+    let mut command = binary(&["up"]);
+    match config.get_hosts().first() {
+        Some(postgres::config::Host::Tcp(host)) => command.env("PGHOST", host),
+        Some(postgres::config::Host::Unix(folder)) => command.env("PGHOST", folder),
+        None => panic!("the test database has a host"),
+    };
+    command.env("PGPORT", config.get_ports().first().copied().unwrap_or(5432).to_string());
+    command.env("PGUSER", config.get_user().unwrap()).env("PGDATABASE", config.get_dbname().unwrap());
+    if let Some(password) = config.get_password() {
+        command.env("PGPASSWORD", String::from_utf8(password.to_vec()).unwrap());
+    }
+    // A variable that is set to nothing is not set.
+    command.env("DATABASE_URL", "");
+    Ran::new(command.output().unwrap()).succeeded();
+    assert_eq!(site.count("SELECT count(*) FROM refinery_schema_history"), 6);
+}
+
+// ---- the process
+
+#[test]
+fn quiet_is_silent_on_stderr_and_v_tells_the_story() {
+    let site = Site::new();
+    assert_eq!(site.run(&["up", "-q", "--create", "acme"]).succeeded().stderr, "");
+    assert_eq!(site.run(&["up"]).succeeded().stderr, "");
+
+    let told = site.run(&["up", "-v", "--create", "globex"]).succeeded().stderr;
+    assert!(told.contains("tenant globex created"), "{told}");
+    assert!(!told.contains("refinery_core") && !told.contains("tokio_postgres"), "{told}");
+    assert!(!told.contains("DEBUG"), "{told}");
+
+    let mut command = site.command(&["up", "-v", "--create", "initech"]);
+    command.env("RUST_LOG", "error");
+    assert_eq!(Ran::new(command.output().unwrap()).succeeded().stderr, "", "RUST_LOG wins");
+    let mut command = site.command(&["up", "-q", "--create", "umbrella"]);
+    command.env("RUST_LOG", "info");
+    assert!(Ran::new(command.output().unwrap()).succeeded().stderr.contains("tenant umbrella created"));
+}
+
+/// Starts the command with a reader that is gone before anything is written.
+fn without_a_reader(mut command: Command) -> Child {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    child
+}
+
+#[test]
+fn a_reader_that_goes_away_does_no_harm() {
+    let site = Site::with_tenants(&["acme"]);
+    for args in [&["--help"][..], &["status"], &["status", "--format", "json"], &["up", "--create", "globex"]] {
+        let ran = Ran::new(without_a_reader(site.command(args)).wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+    }
+    assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 2, "what was asked for was done");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_embedded_server_keeps_its_data_from_one_command_to_the_next() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = tempfile::tempdir().unwrap();
+    // As root the server runs as another user, who has to get to the folder.
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = home.path().join("server");
+    let embedded = format!("--embedded={}", folder.display());
+    let run = |args: &[&str]| {
+        let mut command = binary(&[&[embedded.as_str()], args].concat());
+        // A URL in the environment is only a default.
+        command.env("DATABASE_URL", NOBODY_LISTENS);
+        Ran::new(command.output().unwrap()).succeeded()
+    };
+
+    let first = run(&["up", "--create", "acme", "--format", "json"]);
+    assert_eq!(first.json()["tenants"]["created"], json!(1));
+    assert_eq!(first.stderr, format!("private server, with its data in {}; the data stays\n", folder.display()));
+
+    let second = run(&["up", "--create", "acme", "--format", "json", "-q"]);
+    assert_eq!((&second.json()["shared"]["applied"], &second.json()["tenants"]["created"]), (&json!([]), &json!(0)));
+    assert_eq!(second.stderr, "");
+    assert!(!folder.join("data/postmaster.pid").exists(), "the server was stopped");
+}
