@@ -53,9 +53,15 @@ pub(crate) struct Cli {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The database, as in postgres://user:password@host:5432/name; unlike one in the environment, it is seen by who lists
-    /// the processes
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        help = "The database, as in postgres://user:password@host:5432/name; unlike one in the environment, it is seen \
+                by who lists the processes"
+    )]
     pub(crate) database_url: Option<String>,
 
     /// Start a private server for this command, with its data in DIR, which stays [default: a folder of the user's own]
@@ -169,6 +175,12 @@ pub(crate) struct Wait {
 
 /// Registers tenants, shows them, and keeps the host names that lead to them.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  {program} tenant create acme
+  {program} tenant list
+
+Exit codes: 0 done, 1 something failed, 2 usage")]
 pub(crate) enum Tenant {
     Create(Create),
     List(List),
@@ -219,6 +231,11 @@ pub(crate) struct Show {
 
 /// Keeps the host names that lead to a tenant.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  {program} tenant domain add acme shop.example.com --primary
+
+Exit codes: 0 done, 1 something failed, 2 usage")]
 pub(crate) enum Domain {
     Add(Add),
 }

@@ -10,8 +10,8 @@ use crate::args::Global;
 /// Libraries that tell more than an operator asked for with `-v`.
 const CHATTY: [&str; 3] = ["refinery_core", "tokio_postgres", "postgres"];
 
-/// Where the framework logs a run's events. A command shows failures itself, in full and last, and what is ahead, too;
-/// a log line for each would tell them twice. With `-v` the log is the run's story and has them in their place.
+/// Where the framework logs a run's events. A command shows them itself, failures in full and last; a log line for each
+/// would tell them twice. With `-v` the log is the run's story, and has them in their place.
 const EVENTS: &str = "migrations_core::event";
 
 pub(crate) fn start(global: &Global) {

@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::lock::Polling;
 use crate::name::TenantName;
 use crate::plan::Claim;
-use crate::registry::Layout;
 use crate::retry::Retries;
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
@@ -27,10 +26,8 @@ pub(crate) struct Provisioning<'a> {
 impl Provisioning<'_> {
     /// Makes the tenant; `false` when somebody else had made it before.
     pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
-        let layout: &Layout = &self.settings.layout;
-        layout.check_tenant(name)?;
         let job = Job {
-            layout,
+            layout: &self.settings.layout,
             set: self.set,
             owner: Owner::Tenant(name),
             claim: Claim::default(),

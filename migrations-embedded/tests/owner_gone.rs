@@ -122,15 +122,14 @@ fn a_server_that_is_slow_to_end_keeps_its_folders_until_it_has() {
     // A shutdown waits for each client's process.
     let mut client = connect(&server.url);
     let backend = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
-    let backend = Pid::from_raw(backend).unwrap();
-    kill_process(backend, Signal::STOP).unwrap();
+    let stopped = Stopped::stop(Pid::from_raw(backend).unwrap());
     owner.kill();
 
     // A start that sweeps, beside it.
     Owner::spawn(None, temp.path()).server();
     assert!(is_held(&dir) && is_held(&server.socket_dir));
 
-    kill_process(backend, Signal::CONT).unwrap();
+    drop(stopped);
     assert!(soon(|| !is_held(&dir) && !server.socket_dir.exists()));
 }
 
@@ -173,4 +172,20 @@ fn no_process_of_the_server_holds_a_stream_of_its_owner() {
 
 fn group_of(pid: u32) -> Pid {
     getpgid(Pid::from_raw(i32::try_from(pid).unwrap())).unwrap()
+}
+
+/// A process that gets no time until this is dropped; a failed test lets it go on, too.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn stop(process: Pid) -> Self {
+        kill_process(process, Signal::STOP).unwrap();
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::CONT);
+    }
 }

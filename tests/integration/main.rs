@@ -8,6 +8,8 @@
 //! | `tenants` | get-or-create, adoption, domains |
 //! | `processes` | several processes at once |
 //! | `takeover` | a database that refinery made, and one that differs from the binary |
+//! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
+//! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
 
 // A test says what went wrong by panicking.
@@ -15,9 +17,13 @@
 
 mod failure;
 mod fixture;
+mod fleet;
 mod order;
 mod outside;
+mod pool;
 mod processes;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod rerun;
 mod takeover;
 mod tenants;

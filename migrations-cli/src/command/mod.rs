@@ -5,19 +5,29 @@ mod tenant;
 mod up;
 mod wait;
 
+use std::sync::Arc;
+
 use migrations_core::Migrator;
 
 use crate::args::{Cli, Command};
 use crate::database::Chosen;
 use crate::error::{Error, Exit};
 use crate::output::Output;
+use crate::progress::Progress;
 
 pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Result<Exit, Error> {
     let Cli { global, command } = cli;
     let chosen = Chosen::open(&global, output)?;
     let database = &chosen.database;
+    let migrator = match Progress::new(&global).map(Arc::new) {
+        Some(progress) => {
+            output.watch(Arc::clone(&progress));
+            migrator.on_event(move |event| progress.on(event))
+        }
+        None => migrator,
+    };
     let done = match command {
-        Command::Up(args) => up::run(args, &global, migrator, database, output),
+        Command::Up(args) => up::run(args, migrator, database, output),
         Command::Status(args) => status::run(&args, &migrator, database, output),
         Command::Wait(args) => wait::run(&args, &migrator, database, output),
         Command::Tenant(command) => tenant::run(command, &migrator, database, output),

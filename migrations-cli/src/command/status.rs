@@ -134,13 +134,14 @@ impl Page {
         match (self.pending, self.is_wrong()) {
             (false, _) => format!("{tenants}; nothing is pending"),
             (true, false) => format!("{tenants}; `{program} up` applies what is pending"),
-            (true, true) => format!("{tenants}; mend what is missing or diverged, then run `{program} up`"),
+            (true, true) => format!("{tenants}; mend what failed, diverged or is missing, then run `{program} up`"),
         }
     }
 
     /// Whether a run alone does not help. A run makes the framework's own schemas, but not that of a tenant it lost.
     fn is_wrong(&self) -> bool {
-        if self.tenants.iter().any(|tenant| tenant.schema.state == State::Missing.as_str()) {
+        let is_lost = |tenant: &Row| tenant.schema.state == State::Missing.as_str();
+        if self.tenants.iter().any(|tenant| is_lost(tenant) || tenant.last_error.is_some()) {
             return true;
         }
         let schemas = [&self.registry, &self.shared];

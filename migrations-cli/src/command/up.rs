@@ -1,29 +1,21 @@
 //! `up`: brings the database to where the binary expects it.
 
 use std::fmt::{self, Write};
-use std::sync::Arc;
 
 use comfy_table::Cell;
 use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts};
 use serde::Serialize;
 
-use crate::args::{Global, Up};
+use crate::args::Up;
 use crate::error::{Error, Exit};
 use crate::output::json::{FailureObject, milliseconds};
 use crate::output::text::{self, Column};
 use crate::output::{Output, Paper, View};
-use crate::progress::Progress;
 
 /// Up to so many tenants get a line each; of more, only counts are shown.
 const MOST_ROWS: usize = 20;
 
-pub(crate) fn run(
-    args: Up,
-    global: &Global,
-    migrator: Migrator,
-    database: &Database,
-    output: &mut Output<'_>,
-) -> Result<Exit, Error> {
+pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mut Output<'_>) -> Result<Exit, Error> {
     let shared_only = args.shared_only;
     let options = RunOptions::default().create(args.create).shared_only(shared_only);
     let options = if args.tenant.is_empty() { options } else { options.only(args.tenant) };
@@ -32,19 +24,10 @@ pub(crate) fn run(
         Some(jobs) => migrator.jobs(usize::from(jobs)),
         None => migrator,
     };
-    let report = watched(migrator, global, |migrator| migrator.run_with(&database, &options))?;
+    let report = migrator.run_with(&database, &options)?;
     output.show(&Done { shared_only, report: &report })?;
     conclude(&report, output);
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
-}
-
-/// Runs with the line of progress, where there is one.
-fn watched<T>(migrator: Migrator, global: &Global, run: impl FnOnce(&Migrator) -> T) -> T {
-    let Some(progress) = Progress::new(global).map(Arc::new) else { return run(&migrator) };
-    let watcher = Arc::clone(&progress);
-    let done = run(&migrator.on_event(move |event| watcher.on(event)));
-    progress.clear();
-    done
 }
 
 /// What was left alone, what failed, in full, and what to do next: last, where it is seen.
@@ -53,7 +36,7 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
         let version = text::version(report.shared.version);
         output.warning(&format!("the shared schema (version {version}) is ahead of this binary, and was left alone"));
     }
-    let TenantCounts { total, ahead, busy, failed, .. } = report.tenants;
+    let TenantCounts { total, ahead, busy, failed, skipped, .. } = report.tenants;
     if ahead > 0 {
         let names = of_kind(report, OutcomeKind::Ahead);
         output.warning(&format!("{} ahead of this binary, and left alone: {names}", text::tenants(ahead)));
@@ -68,7 +51,7 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
         let names = of_kind(report, OutcomeKind::Busy);
         output.failure(&format!("{} held by another run to the end: {names}\n", text::tenants(busy)));
     }
-    let left = text::counts([(failed, "failed"), (busy, "busy")]);
+    let left = text::counts([(failed, "failed"), (busy, "busy"), (skipped, "skipped")]);
     let next = if failed > 0 { "mend the cause and run" } else { "run" };
     output.failure(&format!(
         "of {}, {left}; what is done stays done: {next} `{} up` again, which takes up what is left",
@@ -110,15 +93,17 @@ struct Counts {
     ahead: usize,
     busy: usize,
     failed: usize,
+    skipped: usize,
+    spares: usize,
 }
 
 impl Serialize for Done<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Report { shared, tenants, failures, elapsed, .. } = self.report;
-        let TenantCounts { total, created, migrated, current, ahead, busy, failed, .. } = *tenants;
+        let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, spares, .. } = *tenants;
         Object {
             shared: Shared { applied: &shared.applied, version: shared.version, ahead: shared.ahead },
-            tenants: Counts { total, created, migrated, current, ahead, busy, failed },
+            tenants: Counts { total, created, migrated, current, ahead, busy, failed, skipped, spares },
             failures: failures.iter().map(FailureObject::of).collect(),
             elapsed_ms: milliseconds(*elapsed),
         }
@@ -143,6 +128,9 @@ impl View for Done<'_> {
         if let Some(tenants) = tenants {
             writeln!(page, "tenants  {tenants}")?;
         }
+        if self.report.tenants.spares > 0 {
+            writeln!(page, "spares   {} made or migrated", self.report.tenants.spares)?;
+        }
         page.write_str(&self.rows(paper))?;
         writeln!(page, "took     {elapsed}")
     }
@@ -151,7 +139,7 @@ impl View for Done<'_> {
 impl Done<'_> {
     /// The tenants in one line; nothing when the run was not about them.
     fn tenants(&self) -> Option<String> {
-        let TenantCounts { total, created, migrated, current, ahead, busy, failed, .. } = self.report.tenants;
+        let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, .. } = self.report.tenants;
         let counts = text::counts([
             (created, "created"),
             (migrated, "migrated"),
@@ -159,6 +147,7 @@ impl Done<'_> {
             (ahead, "ahead"),
             (busy, "busy"),
             (failed, "failed"),
+            (skipped, "skipped"),
         ]);
         match total {
             _ if self.shared_only => None,

@@ -7,12 +7,14 @@ pub(crate) mod text;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::args::{Format, Global};
 use crate::error::{Error, Exit};
+use crate::progress::Progress;
 use crate::secret;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -71,16 +73,22 @@ pub(crate) struct Output<'a> {
     stdout: Stream<'a>,
     stderr: Stream<'a>,
     shown: bool,
+    progress: Option<Arc<Progress>>,
 }
 
 impl<'a> Output<'a> {
     pub(crate) fn new(program: String, stdout: Stream<'a>, stderr: Stream<'a>) -> Self {
-        Self { program, format: Format::default(), quiet: false, stdout, stderr, shown: false }
+        Self { program, format: Format::default(), quiet: false, stdout, stderr, shown: false, progress: None }
     }
 
     pub(crate) fn configure(&mut self, global: &Global) {
         self.format = global.format;
         self.quiet = global.quiet;
+    }
+
+    /// Takes this away before anything is shown.
+    pub(crate) fn watch(&mut self, progress: Arc<Progress>) {
+        self.progress = Some(progress);
     }
 
     /// The name of the running binary.
@@ -101,6 +109,7 @@ impl<'a> Output<'a> {
                 page
             }
         };
+        self.clear();
         Ok(self.stdout.write(&text)?)
     }
 
@@ -161,12 +170,19 @@ impl<'a> Output<'a> {
         }
     }
 
+    fn clear(&self) {
+        if let Some(progress) = &self.progress {
+            progress.clear();
+        }
+    }
+
     fn label(&self, word: &str, style: Style) -> String {
         if self.stderr.color { format!("{style}{word}:{style:#}") } else { format!("{word}:") }
     }
 
     /// There is nobody to tell when stderr is gone.
     fn say(&mut self, text: &str) {
+        self.clear();
         let _ = self.stderr.write(text);
     }
 }

@@ -31,10 +31,25 @@ pub fn show(client: &mut Client, setting: &str) -> String {
 }
 
 /// A folder that the server's user can work in, whoever runs the tests.
-pub fn open_folder() -> TempDir {
+pub struct OpenFolder(TempDir);
+
+pub fn open_folder() -> OpenFolder {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
-    folder
+    OpenFolder(folder)
+}
+
+impl OpenFolder {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Waits for the servers in it: nobody can remove a folder that another process writes to.
+impl Drop for OpenFolder {
+    fn drop(&mut self) {
+        soon(|| !folders(self.path()).iter().any(|folder| is_held(folder)));
+    }
 }
 
 pub fn is_root() -> bool {
@@ -58,13 +73,15 @@ pub fn soon(condition: impl Fn() -> bool) -> bool {
     true
 }
 
+fn folders(parent: &Path) -> Vec<PathBuf> {
+    fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+}
+
 /// The folders of servers, living and dead, in a folder for temporary files.
 pub fn run_folders(temp: &Path) -> Vec<PathBuf> {
-    fs::read_dir(temp)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("migrate-pg-"))
-        .collect()
+    let mut found = folders(temp);
+    found.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("migrate-pg-"));
+    found
 }
 
 /// Whether a process still holds the folder's lock.

@@ -1,0 +1,309 @@
+//! The tenant stage: one message a tenant, several workers, several runs, retries and budgets.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use migrations_core::{Database, Event, Migrator, OutcomeKind, RunOptions, State, TenantName};
+use migrations_embedded::Server;
+use migrations_testing::TestDatabase;
+
+use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, history, migrator, name, number, set, with_tenants};
+use crate::proxy::Proxy;
+
+/// Takes a moment, so that runs overlap.
+const SLOW: (&str, &str) = ("V2__slow", "SELECT pg_sleep(0.05); CREATE TABLE slow AS SELECT pg_backend_pid() AS pid");
+
+/// A fresh database with so many tenants.
+fn fleet(tenants: usize) -> TestDatabase {
+    let test = TestDatabase::new().unwrap();
+    let names = (0..tenants).map(|number| name(&format!("tenant_{number:03}")));
+    let report = migrator(&[NOTES]).run_with(test.database(), &RunOptions::new().create(names)).unwrap();
+    assert_eq!(report.tenants.created, tenants);
+    test
+}
+
+fn names(test: &TestDatabase) -> Vec<TenantName> {
+    migrator(&[NOTES]).tenants(test.database()).unwrap().into_iter().map(|tenant| tenant.name).collect()
+}
+
+#[test]
+fn a_tenant_costs_one_message() {
+    let test = fleet(30);
+    let proxy = Proxy::start(test.database(), Duration::ZERO);
+    let newer = migrator(&[NOTES, AUTHOR, TAGS]).jobs(1);
+    let all = names(&test);
+    let cost = |tenants: &[TenantName]| {
+        let before = proxy.round_trips();
+        let options = RunOptions::new().only(tenants.iter().cloned());
+        assert_eq!(newer.run_with(&proxy.database(), &options).unwrap().tenants.migrated, tenants.len());
+        proxy.round_trips() - before
+    };
+    let (ten, twenty) = (cost(&all[..10]), cost(&all[10..]));
+    assert_eq!(twenty - ten, 10, "ten tenants more are ten messages more");
+    assert_eq!(ten, 10 + 3, "and the plan, the server's limits, and the run's row");
+}
+
+#[test]
+fn new_tenants_are_registered_in_the_order_they_were_named() {
+    let test = fleet(40);
+    let expected: Vec<_> = (0..40).map(|number| name(&format!("tenant_{number:03}"))).collect();
+    assert_eq!(names(&test), expected);
+}
+
+#[test]
+fn two_runs_share_the_work_and_no_tenant_is_migrated_twice() {
+    let test = fleet(40);
+    let newer = migrator(&[NOTES, SLOW]).jobs(2);
+    let reports: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..2).map(|_| scope.spawn(|| newer.run(test.database()).unwrap())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert!(reports.iter().all(migrations_core::Report::is_success));
+    let migrated: Vec<_> = reports.iter().map(|report| report.tenants.migrated).collect();
+    assert_eq!(migrated.iter().sum::<usize>(), 40);
+    assert!(migrated.iter().all(|count| *count >= 5), "both took part: {migrated:?}");
+    assert!(newer.status(test.database()).unwrap().tenants.iter().all(|tenant| tenant.schema.state == State::Current));
+}
+
+#[test]
+fn a_sign_up_does_not_wait_for_a_run() {
+    let test = fleet(30);
+    let newer = migrator(&[NOTES, SLOW]).jobs(1);
+    let started = Arc::new(Mutex::new(None));
+    let mark = Arc::clone(&started);
+    let listener = newer.clone().on_event(move |event| {
+        if matches!(event, Event::TenantMigrated { .. }) {
+            mark.lock().unwrap().get_or_insert_with(Instant::now);
+        }
+    });
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| listener.run(test.database()).unwrap());
+        while started.lock().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (_, created) = newer.get_or_create_tenant(test.database(), &name("acme")).unwrap();
+        assert!(created && !run.is_finished(), "the sign-up came first");
+        assert_eq!(run.join().unwrap().tenants.migrated, 30);
+    });
+}
+
+#[test]
+fn a_sign_up_waits_while_the_shared_set_changes() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let shared = [("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)"), ("V2__slow", "SELECT pg_sleep(1)")];
+    let newer = Migrator::new(set("shared", &shared), set("tenant", &[NOTES]));
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        std::thread::sleep(Duration::from_millis(300));
+        let (_, created) = migrator(&[NOTES]).get_or_create_tenant(test.database(), &name("globex")).unwrap();
+        let waited = number(
+            &test,
+            "SELECT count(*) FROM migrations.tenants t, migrations.sets s \
+             WHERE t.schema_name = 'globex' AND s.name = 'shared' AND t.created_at >= s.migrated_at - interval '0.2 s'",
+        );
+        assert!(created && waited == 1);
+        assert!(run.join().unwrap().is_success());
+    });
+}
+
+#[test]
+fn a_held_lock_is_tried_again_and_the_others_are_done_meanwhile() {
+    let test = fleet(3);
+    let mut holder = test.client().unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE tenant_000.notes IN ACCESS SHARE MODE").unwrap();
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(2).lock_timeout(Duration::from_millis(100));
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        std::thread::sleep(Duration::from_millis(400));
+        assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants WHERE version = 2"), 2);
+        holder.batch_execute("COMMIT").unwrap();
+        let report = run.join().unwrap();
+        assert_eq!((report.tenants.migrated, report.tenants.failed), (3, 0));
+        assert!(report.retries >= 1);
+    });
+}
+
+#[test]
+fn a_lost_connection_is_replaced_and_the_tenant_tried_again() {
+    let test = fleet(2);
+    let slow = ("V2__slow", "SELECT pg_sleep(0.5); CREATE TABLE slow ()");
+    let newer = migrator(&[NOTES, slow]).jobs(1);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        std::thread::sleep(Duration::from_millis(250));
+        execute(
+            &test,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'migrate' \
+                        AND datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(0.5)%'",
+        );
+        let report = run.join().unwrap();
+        assert_eq!((report.tenants.migrated, report.tenants.failed, report.retries), (2, 0, 1));
+    });
+}
+
+#[test]
+fn an_error_that_does_not_pass_is_not_tried_again() {
+    let test = fleet(2);
+    let report = migrator(&[NOTES, ("V2__bad", "SELECT nmae")]).run(test.database()).unwrap();
+    assert_eq!((report.tenants.failed, report.retries), (2, 0));
+}
+
+#[test]
+fn a_budget_of_failures_stops_the_run() {
+    let bad =
+        migrator(&[NOTES, ("V2__bad", "SELECT 1 / (CASE WHEN current_schema() > 'tenant_001' THEN 0 ELSE 1 END)")]);
+    let test = fleet(8);
+    let report = bad.clone().jobs(1).fail_fast().run(test.database()).unwrap();
+    assert_eq!((report.tenants.migrated, report.tenants.failed, report.tenants.skipped), (2, 1, 5));
+    assert!(!report.is_success());
+
+    let report = bad.clone().jobs(1).max_failures(3).run(test.database()).unwrap();
+    assert_eq!((report.tenants.current, report.tenants.failed, report.tenants.skipped), (2, 3, 3));
+
+    // All fail alike: one kind of failure.
+    let report = bad.clone().jobs(1).max_distinct_failures(2).run(test.database()).unwrap();
+    assert_eq!((report.tenants.failed, report.tenants.skipped), (6, 0));
+    execute(&test, "DROP TABLE tenant_004.notes");
+    let two = ("V2__bad", "ALTER TABLE notes ADD CHECK (id > 0); SELECT 1 / 0");
+    let report = migrator(&[NOTES, two]).jobs(1).max_distinct_failures(2);
+    let report = report.run_with(test.database(), &RunOptions::new().only(names(&test).split_off(2))).unwrap();
+    assert_eq!((report.tenants.failed, report.tenants.skipped), (3, 3));
+}
+
+#[test]
+fn a_group_is_one_transaction_and_is_split_when_one_of_it_fails() {
+    let test = fleet(8);
+    execute(&test, "INSERT INTO tenant_005.notes VALUES (1, 'full')");
+    let check = ("V2__check", "ALTER TABLE notes ADD CHECK (body = '')");
+    let report = migrator(&[NOTES, check]).jobs(1).group(4).run(test.database()).unwrap();
+    assert_eq!((report.tenants.migrated, report.tenants.failed), (7, 1));
+    assert_eq!(report.failures[0].tenant(), Some(&name("tenant_005")));
+    let transactions = "SELECT count(DISTINCT xmin::text) FROM migrations.tenants WHERE version = 2 AND schema_name ";
+    assert_eq!(number(&test, &format!("{transactions} < 'tenant_004'")), 1, "the first group");
+    assert_eq!(
+        number(&test, &format!("{transactions} >= 'tenant_004'")),
+        3,
+        "the second one, without the one that failed"
+    );
+
+    let test = TestDatabase::new().unwrap();
+    let options = RunOptions::new().create((0..4).map(|number| name(&format!("new_{number}"))));
+    let report = migrator(&[NOTES]).jobs(1).group(4).run_with(test.database(), &options).unwrap();
+    assert_eq!(report.tenants.created, 4);
+    assert_eq!(number(&test, "SELECT count(DISTINCT xmin::text) FROM migrations.tenants"), 1);
+}
+
+#[test]
+fn a_connection_is_replaced_after_a_number_of_schemas() {
+    let test = fleet(7);
+    let report = migrator(&[NOTES, SLOW]).jobs(1).schemas_per_connection(3).run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 7);
+    let tables: Vec<_> = names(&test).iter().map(|tenant| format!("SELECT pid FROM {tenant}.slow")).collect();
+    assert_eq!(number(&test, &format!("SELECT count(DISTINCT pid) FROM ({}) AS _", tables.join(" UNION ALL "))), 3);
+}
+
+#[test]
+fn more_tenants_than_a_page_are_all_migrated() {
+    let test = TestDatabase::new().unwrap();
+    let empty = Migrator::new(set("shared", &[]), set("tenant", &[]));
+    let names = (0..2_300).map(|number| name(&format!("t{number}")));
+    let report = empty.group(100).run_with(test.database(), &RunOptions::new().create(names)).unwrap();
+    assert_eq!(report.tenants.created, 2_300);
+    let newer = Migrator::new(set("shared", &[]), set("tenant", &[("V1__one", "SELECT 1")])).group(100);
+    let report = newer.run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 2_300);
+    assert!(report.outcomes.is_sorted_by_key(|outcome| outcome.tenant.as_str()[1..].parse::<u32>().unwrap()));
+    assert!(report.outcomes.iter().all(|outcome| outcome.kind == OutcomeKind::Migrated));
+}
+
+#[test]
+fn what_was_reported_survives_an_immediate_shutdown() {
+    // Without the barrier, commits that do not wait for the disk are lost for as long as the WAL writer sleeps.
+    let mut server = Server::builder()
+        .durable(true)
+        .setting("wal_writer_delay", "10s")
+        .setting("wal_writer_flush_after", "0")
+        .start_throwaway()
+        .unwrap();
+    let database = Database::from_url(&server.url("postgres")).unwrap();
+    let count = |database: &Database, version: i64| -> i64 {
+        let query = format!("SELECT count(*) FROM migrations.tenants WHERE version = {version}");
+        database.connect().unwrap().query_one(&query, &[]).unwrap().get(0)
+    };
+    let options = RunOptions::new().create((0..20).map(|number| name(&format!("tenant_{number:03}"))));
+    let report = migrator(&[NOTES]).run_with(&database, &options).unwrap();
+    assert_eq!(report.tenants.created, 20);
+    server.restart().unwrap();
+    assert_eq!(count(&database, 1), 20, "all that was reported is there");
+
+    // Between a tenant's commit and the barrier: nothing is reported, and a rerun makes it whole.
+    let kill = Arc::new(Mutex::new(Some(server)));
+    let killer = Arc::clone(&kill);
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(1);
+    let killed = newer.clone().on_event(move |event| {
+        if let Event::TenantMigrated { progress, .. } = event
+            && progress.done == 20
+        {
+            killer.lock().unwrap().as_mut().unwrap().kill_immediate().unwrap();
+        }
+    });
+    let lost = killed.run(&database.clone().with_wait(Duration::ZERO));
+    assert!(lost.is_err(), "not reported as done: {lost:?}");
+    kill.lock().unwrap().as_mut().unwrap().restart().unwrap();
+    let report = newer.run(&database).unwrap();
+    assert_eq!(report.tenants.migrated + report.tenants.current, 20);
+    assert_eq!(count(&database, 2), 20);
+}
+
+#[test]
+fn a_server_with_little_room_for_locks_gets_fewer_workers_and_a_warning() {
+    let server = Server::builder()
+        .setting("max_connections", "10")
+        .setting("max_locks_per_transaction", "10")
+        .start_throwaway()
+        .unwrap();
+    let database = Database::from_url(&server.url("postgres")).unwrap();
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&warnings);
+    let migrator = migrator(&[NOTES, AUTHOR, TAGS]).jobs(4).on_event(move |event| {
+        if let Event::Warning { text } = event {
+            writer.lock().unwrap().push((*text).to_owned());
+        }
+    });
+    let options = RunOptions::new().create((0..6).map(|number| name(&format!("t{number}"))));
+    assert_eq!(migrator.run_with(&database, &options).unwrap().tenants.created, 6);
+    let warnings = warnings.lock().unwrap();
+    assert!(
+        warnings[0].contains("going on with 2") && warnings[0].contains("max_locks_per_transaction"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_foreign_key_into_a_shared_table_is_warned_of() {
+    let test = fleet(2);
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&warnings);
+    let key = ("V2__plan", "ALTER TABLE notes ADD COLUMN plan text REFERENCES plans");
+    let own = ("V3__own", "ALTER TABLE notes ADD COLUMN parent bigint REFERENCES notes");
+    let newer = migrator(&[NOTES, key, own]).on_event(move |event| {
+        if let Event::Warning { text } = event {
+            writer.lock().unwrap().push((*text).to_owned());
+        }
+    });
+    assert!(newer.run(test.database()).unwrap().is_success());
+    let warnings = warnings.lock().unwrap();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("V2__plan refers to plans"), "{warnings:?}");
+}
+
+#[test]
+fn a_report_knows_the_slowest_and_the_median() {
+    let test = fleet(5);
+    let slow = ("V2__slow", "SELECT pg_sleep(CASE current_schema() WHEN 'tenant_003' THEN 0.3 ELSE 0 END)");
+    let report = migrator(&[NOTES, slow]).run(test.database()).unwrap();
+    assert_eq!(report.slowest(1)[0].tenant, name("tenant_003"));
+    assert!(report.slowest(1)[0].elapsed >= Duration::from_millis(300));
+    assert!(report.median().unwrap() < Duration::from_millis(300));
+    assert_eq!(history(&test, "tenant_003"), ["1", "2"]);
+    assert_eq!(column(&test, "SELECT outcome FROM migrations.runs ORDER BY id DESC LIMIT 1"), ["success"]);
+}
