@@ -240,8 +240,8 @@ fn what_diverged_is_missing_or_ahead_is_told_apart() {
     );
     assert_page!("status_of_what_is_wrong", site.page(&["status"]));
     assert_page!("up_with_what_is_wrong", site.page(&["up"]));
-    let (code, status) = site.json(&["status", "--check"]);
-    let states: Vec<&Value> = status["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["state"]).collect();
+    let (code, found) = site.json(&["status", "--check"]);
+    let states: Vec<&Value> = found["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["state"]).collect();
     assert_eq!((code, states), (3, vec![&json!("diverged"), &json!("missing"), &json!("ahead")]));
 }
 
@@ -583,7 +583,8 @@ fn a_reader_that_goes_away_does_no_harm() {
     let site = Site::with_tenants(&["acme"]);
     for args in [&["--help"][..], &["status"], &["status", "--format", "json"], &["up", "--create", "globex"]] {
         let ran = Ran::new(without_a_reader(site.command(args)).wait_with_output().unwrap());
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("error"), "{args:?}: {}", ran.stderr);
     }
     assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 2, "what was asked for was done");
 }
@@ -607,7 +608,8 @@ fn an_embedded_server_keeps_its_data_from_one_command_to_the_next() {
 
     let first = run(&["up", "--create", "acme", "--format", "json"]);
     assert_eq!(first.json()["tenants"]["created"], json!(1));
-    assert_eq!(first.stderr, format!("private server, with its data in {}; the data stays\n", folder.display()));
+    let note = format!("private server, with its data in {}; the data stays\n", folder.display());
+    assert!(first.stderr.starts_with(&note), "{}", first.stderr);
 
     let second = run(&["up", "--create", "acme", "--format", "json", "-q"]);
     assert_eq!((&second.json()["shared"]["applied"], &second.json()["tenants"]["created"]), (&json!([]), &json!(0)));

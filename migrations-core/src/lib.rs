@@ -42,6 +42,7 @@
 //! | `preflight` | what is going to hurt, said before it does |
 //! | `pool` | spare schemas, for sign-ups that cannot wait |
 //! | `admission` | how a tenant comes in and goes out |
+//! | `rehearsal` | what a run would send, without sending it |
 //! | `survey` | where every schema stands, without changing any |
 //! | `migrator` | the face of it all: the fixed order |
 
@@ -63,6 +64,7 @@ mod pool;
 mod preflight;
 mod provision;
 mod registry;
+mod rehearsal;
 mod report;
 mod retry;
 mod script;
@@ -82,6 +84,7 @@ pub use failure::{Divergence, Failure, Reason};
 pub use migrator::{Migrator, RunOptions};
 pub use name::{NameError, SchemaName, TenantName};
 pub use pool::PoolStatus;
+pub use rehearsal::Rehearsal;
 pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
 pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
 pub use status::{SchemaStatus, State, Status, TenantStatus};

@@ -11,6 +11,7 @@ use crate::name::{SchemaName, TenantName};
 use crate::plan::{Overview, PAGE, Question, TenantClaim};
 use crate::pool::PoolStatus;
 use crate::registry;
+use crate::rehearsal::{self, Rehearsal, Scope};
 use crate::report::Report;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -223,6 +224,20 @@ impl Migrator {
         done?;
         self.settings.emit(&Event::Finished { report: &report });
         Ok(report)
+    }
+
+    /// What [`run_with`](Self::run_with) would send, without sending it: schema by schema, in the order of the run.
+    ///
+    /// A tenant that would be created or migrated behind a migration of the shared set is shown as it would be sent now.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn rehearse(&self, database: &Database, options: &RunOptions) -> Result<Vec<Rehearsal>, Error> {
+        let mut session = Session::new(database, database.ready()?);
+        let RunOptions { create, only, shared_only } = options;
+        let scope = Scope { create, only, shared_only: *shared_only };
+        rehearsal::rehearse(&mut session, &self.settings, &self.sets()?, &scope)
     }
 
     fn stages(

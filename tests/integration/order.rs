@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use migrations_core::{Error, Event, Migrator, RunOptions, State};
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{AUTHOR, NOTES, column, exists, migrator, name, number, set, with_tenants};
+use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, exists, migrator, name, number, set, with_tenants};
 
 #[test]
 fn everything_happens_in_the_fixed_order() {
@@ -110,4 +110,26 @@ fn events_tell_what_happens_as_it_happens() {
     });
     let _ = newer.run(test.database()).unwrap();
     assert_eq!(*heard.lock().unwrap(), ["planned 2", "acme 1 1/2", "globex 1 2/2", "finished 2"]);
+}
+
+#[test]
+fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
+    let test = TestDatabase::new().unwrap();
+    let migrator = migrator(&[NOTES, AUTHOR]);
+    let options = RunOptions::new().create([name("acme")]);
+    let sends = |migrator: &Migrator| migrator.rehearse(test.database(), &options).unwrap();
+    let titles = |migrator: &Migrator| {
+        let of = |schema: &migrations_core::Rehearsal| format!("{} {}", schema.set, schema.migrations.join(" "));
+        sends(migrator).iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&migrator), ["registry V1__registry", "shared V1__plans", "tenant V1__notes V2__author"]);
+    assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('acme', 'migrations')"), 0);
+
+    // Sending it by hand does what a run does.
+    for message in sends(&migrator).iter().flat_map(|schema| &schema.messages) {
+        execute(&test, message);
+    }
+    assert!(migrator.run_with(test.database(), &options).unwrap().is_unchanged());
+    assert!(sends(&migrator).is_empty());
+    assert_eq!(titles(&crate::fixture::migrator(&[NOTES, AUTHOR, TAGS])), ["tenant V3__tags"]);
 }

@@ -1,0 +1,129 @@
+//! What a run would send, without sending it: the same scripts, made from the same plan.
+
+use crate::apply::Session;
+use crate::error::Error;
+use crate::history::Standing;
+use crate::name::TenantName;
+use crate::plan::{self, Claim, PAGE, Question, Resolver};
+use crate::script::{Job, Origin, Owner, Step};
+use crate::set::{MigrationSet, Mode, SetName};
+use crate::settings::Settings;
+use crate::stage::Sets;
+
+/// What a run would send for one schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rehearsal {
+    /// The set.
+    pub set: SetName,
+    /// The tenant; `None` for the registry and the shared set.
+    pub tenant: Option<TenantName>,
+    /// Titles of the migrations, in order.
+    pub migrations: Vec<String>,
+    /// The messages, in order. Each is one transaction, or one statement that runs outside of one.
+    pub messages: Vec<String>,
+}
+
+/// What is asked for beyond what is pending.
+pub(crate) struct Scope<'a> {
+    pub(crate) create: &'a [TenantName],
+    pub(crate) only: &'a [TenantName],
+    pub(crate) shared_only: bool,
+}
+
+/// Everything that a run would send, in its order. Schemas that a run would leave alone are left out.
+pub(crate) fn rehearse(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets,
+    scope: &Scope<'_>,
+) -> Result<Vec<Rehearsal>, Error> {
+    let layout = &settings.layout;
+    let mut question = Question {
+        latest: sets.tenant.digest(),
+        only: scope.only,
+        names: scope.create,
+        after: 0,
+        all: false,
+        limit: PAGE,
+    };
+    let mut found = Vec::new();
+    let overview = plan::overview(&mut session.client, layout, &question)?;
+    let (registry, shared) = match &overview {
+        Some(overview) => (overview.registry, overview.shared),
+        None => (
+            plan::catalog_claim(&mut session.client, layout.registry.as_str())?,
+            plan::catalog_claim(&mut session.client, layout.shared.as_str())?,
+        ),
+    };
+    found.extend(schema(session, settings, &sets.registry, Owner::Registry, registry)?);
+    found.extend(schema(session, settings, &sets.shared, Owner::Shared, shared)?);
+    if scope.shared_only {
+        return Ok(found);
+    }
+    let create = overview.as_ref().map_or(scope.create, |overview| &overview.absent[..]).to_vec();
+    let mut page = overview.map(|overview| overview.tenants).unwrap_or_default();
+    while let Some(last) = page.last().map(|tenant| tenant.id) {
+        for tenant in &page {
+            found.extend(schema(session, settings, &sets.tenant, Owner::Tenant(&tenant.name), tenant.claim)?);
+        }
+        question.after = last;
+        page = match plan::overview(&mut session.client, layout, &question)? {
+            Some(overview) => overview.tenants,
+            None => Vec::new(),
+        };
+    }
+    for name in &create {
+        let job = job(settings, &sets.tenant, Owner::Tenant(name), Claim::default());
+        found.push(rehearsal(&Job { origin: Origin::Created { id: None }, ..job }));
+    }
+    Ok(found)
+}
+
+fn schema(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    set: &MigrationSet,
+    owner: Owner<'_>,
+    claim: Claim,
+) -> Result<Option<Rehearsal>, Error> {
+    let job = job(settings, set, owner, claim);
+    Ok(match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
+        Standing::Applied(all) if all == set.migrations().len() && claim.is_current(set) => None,
+        Standing::Applied(applied) => Some(rehearsal(&Job { applied, ..job })),
+        Standing::Missing if job.tenant().is_none() => {
+            Some(rehearsal(&Job { origin: Origin::Created { id: None }, ..job }))
+        }
+        _ => None,
+    })
+}
+
+fn job<'a>(settings: &'a Settings, set: &'a MigrationSet, owner: Owner<'a>, claim: Claim) -> Job<'a> {
+    Job {
+        layout: &settings.layout,
+        set,
+        owner,
+        claim,
+        applied: 0,
+        origin: Origin::Exists,
+        lock_timeout: settings.lock_timeout,
+        durable: !matches!(owner, Owner::Tenant(_)),
+    }
+}
+
+fn rehearsal(job: &Job<'_>) -> Rehearsal {
+    let mut messages = Vec::new();
+    for step in job.steps() {
+        match step {
+            Step::Together(range) => messages.push(job.script(range).message()),
+            Step::Outside(index) => {
+                let migration = &job.set.migrations()[index];
+                if let Mode::Outside { statements, .. } = migration.mode() {
+                    messages.extend(statements.iter().map(|one| one.qualified(migration.sql(), job.schema())));
+                }
+            }
+        }
+    }
+    let migrations = job.set.migrations()[job.applied..].iter().map(|migration| migration.title().to_owned()).collect();
+    Rehearsal { set: job.set.name().clone(), tenant: job.tenant().cloned(), migrations, messages }
+}
