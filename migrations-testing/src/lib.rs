@@ -1,1 +1,113 @@
-//! .
+//! A fresh PostgreSQL database for every test, with tenants in it where a test wants some.
+//!
+//! [`TestDatabase::new`] makes a database on a throwaway server that all tests of the process share, or on the server that
+//! `DATABASE_URL` names, and drops it in the end. Nothing has to be started or migrated before the tests: a test that has
+//! its `TestDatabase` has a database that is ready.
+//!
+//! ```
+//! use migrations_core::{MigrationSet, Migrator};
+//! use migrations_testing::TestDatabase;
+//!
+//! let migrator = Migrator::new(
+//!     MigrationSet::new("shared")?,
+//!     MigrationSet::new("tenant")?.with_migration("V1__notes", || "CREATE TABLE notes (body text)".to_owned())?,
+//! );
+//! let test = TestDatabase::migrated(&migrator, &["acme", "globex"])?;
+//! test.client()?.batch_execute("INSERT INTO acme.notes VALUES ('hello')")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! It makes databases and nothing else; `migrations-embedded` has the servers, `migrations-core` the migrations.
+
+mod error;
+mod server;
+
+use migrations_core::{Database, Migrator};
+use postgres::Client;
+
+pub use error::Error;
+
+/// A database of a test's own. Dropping it drops the database.
+#[derive(Debug)]
+pub struct TestDatabase {
+    name: String,
+    url: String,
+    database: Database,
+    /// Where it was made, and is dropped.
+    maintenance: Database,
+}
+
+impl TestDatabase {
+    /// An empty database.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server: PostgreSQL's programs are not installed, or `DATABASE_URL` leads nowhere; and when its
+    /// role may not create databases.
+    ///
+    /// ```
+    /// use migrations_testing::TestDatabase;
+    ///
+    /// let test = TestDatabase::new()?;
+    /// let row = test.client()?.query_one("SELECT current_database()::text", &[])?;
+    /// assert_eq!(row.get::<_, String>(0), test.name());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new() -> Result<Self, Error> {
+        let name = format!("test_{}_{:08x}", std::process::id(), fastrand::u32(..));
+        let maintenance = server::maintenance()?;
+        server::create_database(&maintenance, &name)?;
+        let (url, database) = server::database(&name)?;
+        Ok(Self { name, url, database, maintenance })
+    }
+
+    /// A database with the shared set and these tenants, up to date.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and when a name is not one or a migration fails.
+    pub fn migrated(migrator: &Migrator, tenants: &[&str]) -> Result<Self, Error> {
+        let test = Self::new()?;
+        if !migrator.run(&test.database)?.is_success() {
+            return Err(Error::Unfinished);
+        }
+        for tenant in tenants {
+            let name = tenant.parse().map_err(migrations_core::Error::from)?;
+            migrator.get_or_create_tenant(&test.database, &name)?;
+        }
+        Ok(test)
+    }
+
+    /// The database's URL, for a program that is under test.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The database, for a [`Migrator`].
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub fn client(&self) -> Result<Client, Error> {
+        Ok(self.database.connect()?)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        // A test that has failed has said so; what it leaves on a throwaway server goes with the server.
+        if let Ok(mut client) = self.maintenance.connect() {
+            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        }
+    }
+}

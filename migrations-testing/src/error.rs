@@ -1,0 +1,29 @@
+//! Why a test has no database.
+
+/// Why a test has no database.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no throwaway server.
+    #[error("no throwaway server for the tests: {0}")]
+    Server(String),
+
+    /// The database could not be reached or migrated.
+    #[error(transparent)]
+    Migrations(#[from] migrations_core::Error),
+
+    /// The database could not be made.
+    #[error("database {name} could not be made on {server}: {source}; the role needs CREATEDB")]
+    Create {
+        /// The database.
+        name: String,
+        /// Where.
+        server: String,
+        /// What the server says.
+        source: postgres::Error,
+    },
+
+    /// A run over an empty database left something undone.
+    #[error("the migrations left tenants behind on a new database, which had none: another run is at work on it")]
+    Unfinished,
+}
