@@ -6,6 +6,7 @@
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -460,6 +461,37 @@ fn wait_ends_when_another_process_has_migrated() {
     site.run(&["up"]).succeeded();
     let ran = Ran::new(waiting.wait_with_output().unwrap()).succeeded();
     assert_eq!(ran.json()["waited_for"], json!("migrated"));
+}
+
+#[test]
+fn who_waits_for_another_run_is_told_so() {
+    let site = Site::with_tenants(&[]);
+    // A tenant's table refers to this one, so that the first run is held in the middle of the tenant.
+    let mut holder = site.test.client().unwrap();
+    let mut transaction = holder.transaction().unwrap();
+    transaction.batch_execute("LOCK TABLE currencies IN ACCESS EXCLUSIVE MODE").unwrap();
+    let start = || {
+        let mut command = site.command(&["up", "--create", "acme"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let first = start();
+    let held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let patience = Instant::now() + Duration::from_secs(30);
+    while site.count(held) == 0 {
+        assert!(Instant::now() < patience, "the first run is never held");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    let mut second = start();
+    let mut stderr = BufReader::new(second.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("is locked by another run; waiting\n") {
+        assert!(stderr.read_line(&mut told).unwrap() > 0, "not told: {told}");
+    }
+    transaction.rollback().unwrap();
+    stderr.read_to_string(&mut told).unwrap();
+    Ran::new(first.wait_with_output().unwrap()).succeeded();
+    Ran::new(second.wait_with_output().unwrap()).succeeded();
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
     /// The plan does not hold any more: look again.
     Stale,
     /// It cannot be done as it is.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// Why a step was not done.
@@ -32,7 +32,7 @@ enum Refusal {
     Busy,
     FleetBusy,
     Stale,
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// A connection that jobs are sent over, and one more for those that need it.
@@ -129,7 +129,8 @@ impl<'a> Session<'a> {
         let Mode::Outside { statements, .. } = migration.mode() else { return Ok(()) };
         let fail = |error: &postgres::Error| refusal(job, error, |f| f.migration = Some(migration.title().to_owned()));
 
-        let mut holder = self.database.connect().map_err(|error| Refusal::Failed(failure(job, lost(&error))))?;
+        let mut holder =
+            self.database.connect().map_err(|error| Refusal::Failed(Box::new(failure(job, lost(&error)))))?;
         let mut opening = vec!["BEGIN".to_owned()];
         opening.extend(job.opening());
         opening.push("SET LOCAL idle_in_transaction_session_timeout = 0".to_owned());
@@ -239,7 +240,7 @@ fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<
 /// What an error means for the job.
 fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Failure)) -> Refusal {
     let Some(found) = error.as_db_error() else {
-        return Refusal::Failed(failure(job, Reason::ConnectionLost(chain(error))));
+        return Refusal::Failed(Box::new(failure(job, Reason::ConnectionLost(chain(error)))));
     };
     match found.code().code() {
         lock::FLEET_BUSY => Refusal::FleetBusy,
@@ -248,7 +249,7 @@ fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Fa
         _ => {
             let mut failure = failure(job, Reason::Server(ServerError::new(found)));
             describe(&mut failure);
-            Refusal::Failed(failure)
+            Refusal::Failed(Box::new(failure))
         }
     }
 }

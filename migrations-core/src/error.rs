@@ -18,7 +18,7 @@ use crate::set::SetError;
 pub enum Error {
     /// A migration set that cannot be used.
     #[error(transparent)]
-    Set(Box<SetError>),
+    Set(#[from] SetError),
 
     /// A text that is not a name.
     #[error(transparent)]
@@ -154,12 +154,6 @@ impl Error {
     }
 }
 
-impl From<SetError> for Error {
-    fn from(error: SetError) -> Self {
-        Self::Set(Box::new(error))
-    }
-}
-
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::Connect(Box::new(error))
@@ -169,6 +163,12 @@ impl From<ConnectError> for Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))
+    }
+}
+
+impl From<Box<Failure>> for Error {
+    fn from(failure: Box<Failure>) -> Self {
+        Self::Failed(failure)
     }
 }
 
@@ -309,26 +309,22 @@ impl ConnectError {
 
     /// Whether the same attempt can succeed a moment later.
     pub(crate) fn may_pass(&self) -> bool {
-        match self.source.code() {
+        if let Some(code) = self.source.code() {
             // Starting up, shutting down, or full.
-            Some(code) => {
-                code == &SqlState::CANNOT_CONNECT_NOW
-                    || code == &SqlState::TOO_MANY_CONNECTIONS
-                    || code == &SqlState::ADMIN_SHUTDOWN
-                    || code == &SqlState::CRASH_SHUTDOWN
-            }
-            // Nobody listens yet, or the name is not known yet. Anything else is about us: a missing password, say.
-            None => {
-                let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&self.source);
-                while let Some(error) = source {
-                    if error.is::<std::io::Error>() {
-                        return true;
-                    }
-                    source = error.source();
-                }
-                self.source.is_closed()
-            }
+            return code == &SqlState::CANNOT_CONNECT_NOW
+                || code == &SqlState::TOO_MANY_CONNECTIONS
+                || code == &SqlState::ADMIN_SHUTDOWN
+                || code == &SqlState::CRASH_SHUTDOWN;
         }
+        // Nobody listens yet, or the name is not known yet. Anything else is about us: a missing password, say.
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&self.source);
+        while let Some(error) = source {
+            if error.is::<std::io::Error>() {
+                return true;
+            }
+            source = error.source();
+        }
+        self.source.is_closed()
     }
 
     fn advice(&self) -> &'static str {

@@ -80,7 +80,7 @@ FROM %tenants% t
 
 fn select(layout: &Layout, rest: &str) -> String {
     let query = TENANT.replace("%tenants%", &layout.table("tenants"));
-    format!("{}{}", query, rest).replace("%domains%", &layout.table("tenant_domains"))
+    format!("{query}{rest}").replace("%domains%", &layout.table("tenant_domains"))
 }
 
 fn found(row: &Row) -> Result<Found, Error> {

@@ -51,7 +51,7 @@ impl Default for Settings {
             layout: Layout { registry: SchemaName::literal("migrations"), shared: SchemaName::literal("public") },
             jobs: 4,
             lock_timeout: Duration::from_secs(3),
-            lock_wait: Duration::from_secs(300),
+            lock_wait: Duration::from_mins(5),
             budget: Budget::default(),
             group: 1,
             schemas_per_connection: 250,

@@ -6,19 +6,22 @@
 use include_dir::{Dir, DirEntry, File};
 use migrations_core::{Error, MigrationSet};
 
+/// Paths and contents.
+type Files = &'static [(&'static str, &'static [u8])];
+
 /// The set in a folder with these files.
-fn set(files: &'static [(&'static str, &'static [u8])]) -> Result<MigrationSet, Error> {
+fn set(files: Files) -> Result<MigrationSet, Error> {
     let entries: Vec<_> = files.iter().map(|(path, content)| DirEntry::File(File::new(path, content))).collect();
     MigrationSet::from_dir("tenant", &Dir::new("", entries.leak()))
 }
 
-fn error(files: &'static [(&'static str, &'static [u8])]) -> String {
+fn error(files: Files) -> String {
     set(files).unwrap_err().to_string()
 }
 
 #[test]
 fn every_way_to_be_wrong_is_said() {
-    let cases: &[(&str, &'static [(&'static str, &'static [u8])])] = &[
+    let cases: &[(&str, Files)] = &[
         ("misnamed", &[("2026-add-notes.sql", b"SELECT 1")]),
         ("not sql", &[("README.md", b"# Migrations")]),
         ("unversioned", &[("U1__view.sql", b"SELECT 1")]),

@@ -4,31 +4,31 @@ use migrations_core::{MigrationSet, Migrator, TenantName};
 use migrations_testing::TestDatabase;
 
 /// A set of these migrations: title and SQL.
-pub fn set(name: &str, migrations: &[(&str, &str)]) -> MigrationSet {
+pub(crate) fn set(name: &str, migrations: &[(&str, &str)]) -> MigrationSet {
     migrations.iter().fold(MigrationSet::new(name).unwrap(), |set, (title, sql)| {
         set.with_migration(title, || (*sql).to_owned()).unwrap()
     })
 }
 
 /// A migrator with one shared table and these tenant migrations.
-pub fn migrator(tenant: &[(&str, &str)]) -> Migrator {
+pub(crate) fn migrator(tenant: &[(&str, &str)]) -> Migrator {
     Migrator::new(set("shared", &[("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)")]), set("tenant", tenant))
 }
 
 /// One table.
-pub const NOTES: (&str, &str) = ("V1__notes", "CREATE TABLE notes (id bigint PRIMARY KEY, body text NOT NULL)");
+pub(crate) const NOTES: (&str, &str) = ("V1__notes", "CREATE TABLE notes (id bigint PRIMARY KEY, body text NOT NULL)");
 /// A column on it.
-pub const AUTHOR: (&str, &str) = ("V2__author", "ALTER TABLE notes ADD COLUMN author text");
+pub(crate) const AUTHOR: (&str, &str) = ("V2__author", "ALTER TABLE notes ADD COLUMN author text");
 /// A second table.
-pub const TAGS: (&str, &str) = ("V3__tags", "CREATE TABLE tags (name text PRIMARY KEY)");
+pub(crate) const TAGS: (&str, &str) = ("V3__tags", "CREATE TABLE tags (name text PRIMARY KEY)");
 
 /// A name that is one.
-pub fn name(name: &str) -> TenantName {
+pub(crate) fn name(name: &str) -> TenantName {
     name.parse().unwrap()
 }
 
 /// A fresh database with these tenants.
-pub fn with_tenants(migrator: &Migrator, tenants: &[&str]) -> TestDatabase {
+pub(crate) fn with_tenants(migrator: &Migrator, tenants: &[&str]) -> TestDatabase {
     let test = TestDatabase::new().unwrap();
     for tenant in tenants {
         migrator.get_or_create_tenant(test.database(), &name(tenant)).unwrap();
@@ -37,34 +37,34 @@ pub fn with_tenants(migrator: &Migrator, tenants: &[&str]) -> TestDatabase {
 }
 
 /// The first column of every row, as text.
-pub fn column(test: &TestDatabase, query: &str) -> Vec<String> {
+pub(crate) fn column(test: &TestDatabase, query: &str) -> Vec<String> {
     let rows = test.client().unwrap().query(query, &[]).unwrap();
     rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
 }
 
 /// One number.
-pub fn number(test: &TestDatabase, query: &str) -> i64 {
+pub(crate) fn number(test: &TestDatabase, query: &str) -> i64 {
     test.client().unwrap().query_one(query, &[]).unwrap().get(0)
 }
 
 /// Runs statements.
-pub fn execute(test: &TestDatabase, sql: &str) {
+pub(crate) fn execute(test: &TestDatabase, sql: &str) {
     test.client().unwrap().batch_execute(sql).unwrap();
 }
 
 /// The versions in a schema's history table.
-pub fn history(test: &TestDatabase, schema: &str) -> Vec<String> {
-    column(test, &format!("SELECT version::text FROM {schema}.refinery_schema_history ORDER BY version"))
+pub(crate) fn history(test: &TestDatabase, schema: &str) -> Vec<String> {
+    column(test, &format!("SELECT version::text FROM {schema}.refinery_schema_history h ORDER BY h.version"))
 }
 
 /// Whether a relation exists.
-pub fn exists(test: &TestDatabase, relation: &str) -> bool {
+pub(crate) fn exists(test: &TestDatabase, relation: &str) -> bool {
     number(test, &format!("SELECT count(*) FROM (SELECT to_regclass('{relation}') AS oid) AS r WHERE oid IS NOT NULL"))
         == 1
 }
 
 /// Checks that every registry row says what its schema's history says.
-pub fn assert_registry_is_true(test: &TestDatabase, migrator: &Migrator) {
+pub(crate) fn assert_registry_is_true(test: &TestDatabase, migrator: &Migrator) {
     let status = migrator.status(test.database()).unwrap();
     for tenant in &status.tenants {
         let last = history(test, tenant.name.as_str()).last().cloned();

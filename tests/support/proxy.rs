@@ -19,7 +19,7 @@ use postgres::Config;
 use postgres::config::Host;
 
 /// A running proxy. Its threads end with the connections they serve, the last one with the process.
-pub struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     config: Config,
     round_trips: Arc<AtomicUsize>,
@@ -51,7 +51,7 @@ impl Stream for UnixStream {
 
 impl Proxy {
     /// A proxy in front of the database's server, which adds `delay` to every round trip.
-    pub fn start(database: &Database, delay: Duration) -> Self {
+    pub(crate) fn start(database: &Database, delay: Duration) -> Self {
         let config = database.config().clone();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -72,7 +72,7 @@ impl Proxy {
     }
 
     /// The database, through the proxy.
-    pub fn database(&self) -> Database {
+    pub(crate) fn database(&self) -> Database {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.address.port());
         config.user(self.config.get_user().unwrap_or("postgres"));
@@ -84,7 +84,7 @@ impl Proxy {
     }
 
     /// Round trips so far: messages that the server answers with "ready for query".
-    pub fn round_trips(&self) -> usize {
+    pub(crate) fn round_trips(&self) -> usize {
         self.round_trips.load(Ordering::SeqCst)
     }
 }

@@ -308,7 +308,7 @@ impl<'a> Fleet<'a> {
                 Outcome::Stale => {}
                 Outcome::Failed(failure) => {
                     if !retries.pause(&failure) {
-                        return Ok(Finished::Failed(Box::new(failure)));
+                        return Ok(Finished::Failed(failure));
                     }
                     session.reconnect_if_closed()?;
                 }

@@ -7,7 +7,10 @@ use crate::excerpt::Excerpt;
 
 /// A migration set that cannot be used: which set, which file, where in it, why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetError {
+pub struct SetError(Box<Details>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Details {
     set: String,
     file: String,
     excerpt: Option<Excerpt>,
@@ -40,34 +43,35 @@ pub(crate) enum Problem {
 
 impl SetError {
     pub(crate) fn file(set: &str, file: &str, problem: Problem) -> Self {
-        Self { set: set.to_owned(), file: file.to_owned(), excerpt: None, problem }
+        Self(Box::new(Details { set: set.to_owned(), file: file.to_owned(), excerpt: None, problem }))
     }
 
     pub(crate) fn at(set: &str, file: &str, text: &str, offset: usize, problem: Problem) -> Self {
         let excerpt = Some(Excerpt::new(file, text, offset));
-        Self { set: set.to_owned(), file: file.to_owned(), excerpt, problem }
+        Self(Box::new(Details { set: set.to_owned(), file: file.to_owned(), excerpt, problem }))
     }
 
     /// The set's name.
     pub fn set(&self) -> &str {
-        &self.set
+        &self.0.set
     }
 
     /// The file, or the name of a migration written in Rust.
     pub fn file_name(&self) -> &str {
-        &self.file
+        &self.0.file
     }
 
     /// Where in the file, when the problem has a place.
     pub fn excerpt(&self) -> Option<&Excerpt> {
-        self.excerpt.as_ref()
+        self.0.excerpt.as_ref()
     }
 }
 
 impl fmt::Display for SetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in the {} set: {}", self.file, self.set, self.problem)?;
-        match &self.excerpt {
+        let Details { set, file, excerpt, problem } = &*self.0;
+        write!(f, "{file} in the {set} set: {problem}")?;
+        match excerpt {
             Some(excerpt) => write!(f, "\n{excerpt}"),
             None => Ok(()),
         }
