@@ -139,7 +139,7 @@ impl Error {
         match self {
             Self::Server { source, .. } => Some(source.sqlstate()),
             Self::Connect(error) => error.sqlstate(),
-            Self::Failed(failure) => failure.server().map(ServerError::sqlstate),
+            Self::Failed(failure) => failure.sqlstate(),
             _ => None,
         }
     }

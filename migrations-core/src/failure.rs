@@ -100,6 +100,11 @@ impl Failure {
         }
     }
 
+    /// The server's SQLSTATE, where the server refused a statement.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server().map(ServerError::sqlstate)
+    }
+
     /// The reason in one line.
     pub fn message(&self) -> String {
         match &self.reason {

@@ -264,6 +264,7 @@ impl Migrator {
         if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
             return Err(Error::UnknownTenant(unknown.clone()));
         }
+        let work = overview.pending + overview.pending_spares + absent.len();
         self.settings.emit(&Event::Planned {
             shared: &report.shared.applied,
             tenants: overview.pending + overview.pending_spares + absent.len(),
@@ -271,9 +272,9 @@ impl Migrator {
         report.tenants.total = overview.total + absent.len();
         report.tenants.current = overview.total - overview.pending;
         let spares = overview.spares;
-        if overview.pending + overview.pending_spares + absent.len() > 0 {
+        if work > 0 {
             let first_pending = if absent.is_empty() { self.first_pending(&overview) } else { 0 };
-            let jobs = preflight::workers(&mut session.client, &self.settings, &self.tenant, first_pending)?;
+            let jobs = preflight::workers(&mut session.client, &self.settings, &self.tenant, first_pending, work)?;
             let create = registry::draw_ids(&mut session.client, &self.settings.layout, absent)?;
             let fleet = Fleet::new(session.database(), &self.settings, &self.tenant).only(&options.only).at_most(jobs);
             fleet.run(session, overview, create, report)?;

@@ -17,10 +17,12 @@ pub(crate) fn workers(
     settings: &Settings,
     set: &MigrationSet,
     first_pending: usize,
+    tenants: usize,
 ) -> Result<usize, Error> {
     let pending = &set.migrations()[first_pending.min(set.migrations().len())..];
-    let jobs = settings.jobs;
-    if jobs > 1 {
+    let jobs = settings.jobs.min(tenants).max(1);
+    // A handful does not queue.
+    if jobs > 1 && tenants > jobs {
         let own: Vec<&String> = set.migrations().iter().flat_map(|migration| &migration.facts().creates).collect();
         for migration in pending {
             for table in migration.facts().references.iter().filter(|table| !own.contains(table)) {

@@ -21,9 +21,6 @@ use crate::programs::Programs;
 /// How long to wait for another process that builds the same cluster, before building one without it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Part of a cluster's name: changed whenever `initdb` is called in another way.
-const RECIPE: u32 = 1;
-
 /// Fills `data` with a fresh cluster. `workshop` is a folder on the same file system that is removed after a crash.
 pub(crate) fn provide(programs: &Programs, account: &Account, workshop: &Path, data: &Path) -> Result<(), Error> {
     if let Some(cache) = Cache::open(account, workshop) {
@@ -65,7 +62,7 @@ impl Cache {
 
     fn entry(&self, programs: &Programs) -> Prepared {
         let mut hasher = DefaultHasher::new();
-        (RECIPE, programs.version(), programs.folder()).hash(&mut hasher);
+        (cluster::ARGUMENTS, programs.version(), programs.folder()).hash(&mut hasher);
         let name = format!("{}-{:016x}", programs.major(), hasher.finish());
         Prepared { folder: self.folder.join(name) }
     }

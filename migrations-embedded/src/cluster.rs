@@ -12,6 +12,20 @@ use crate::programs::Programs;
 /// The superuser of every cluster made here.
 pub(crate) const SUPERUSER: &str = "postgres";
 
+/// What `initdb` is given for every cluster. Who can reach the socket is settled by its folder's mode; a TCP port is open
+/// to every user of the machine.
+#[rustfmt::skip]
+pub(crate) const ARGUMENTS: [&str; 9] = [
+    "--username", SUPERUSER,
+    "--encoding", "UTF8",
+    "--auth-local", "trust",
+    "--auth-host", "scram-sha-256",
+    "--no-instructions",
+];
+
+/// The cluster's own; without one `initdb` compares the machine's clock with every zone there is.
+const TIME_ZONE: &str = "UTC";
+
 /// Not every system has the first: macOS gained it late.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
@@ -38,15 +52,7 @@ pub(crate) fn create(programs: &Programs, account: &Account, data: &Path, flush:
 fn initdb(programs: &Programs, account: &Account, data: &Path, flush: Flush, locale: &str) -> Result<Output, Error> {
     let program = programs.initdb();
     let mut command = account.command(&program);
-    command
-        // Else initdb compares the machine's clock with every time zone there is.
-        .env("TZ", "UTC")
-        .arg("--pgdata")
-        .arg(data)
-        .args(["--username", SUPERUSER, "--encoding", "UTF8", "--locale", locale])
-        // Who can reach the socket is settled by its folder's mode; a TCP port is open to every user of the machine.
-        .args(["--auth-local", "trust", "--auth-host", "scram-sha-256"])
-        .arg("--no-instructions");
+    command.env("TZ", TIME_ZONE).args(ARGUMENTS).args(["--locale", locale]).arg("--pgdata").arg(data);
     if flush == Flush::No {
         command.arg("--no-sync");
     }

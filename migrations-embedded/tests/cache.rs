@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use support::{Owner, connect, is_root, open_folder};
+use support::{Owner, connect, is_root, open_folder, real_programs, script};
 
 #[test]
 #[ignore = "a process for the other tests, not a test"]
@@ -43,13 +43,18 @@ fn a_cluster_that_lost_a_folder_is_built_anew() {
 #[test]
 fn processes_that_start_at_once_prepare_one_cluster() {
     let temp = open_folder();
-    let mut owners: Vec<_> = (0..4).map(|_| Owner::spawn(None, temp.path())).collect();
-    let servers: Vec<_> = owners.iter_mut().map(Owner::server).collect();
-    let user = fs::metadata(&servers[0].socket_dir).unwrap().uid();
-    let [cluster] = prepared(temp.path(), user).try_into().unwrap();
-    let built = fs::metadata(&cluster).unwrap().ino();
-    start(temp.path());
-    assert_eq!(fs::metadata(cluster).unwrap().ino(), built, "it is copied, not built again");
+    let programs = open_folder();
+    let real = real_programs();
+    let calls = programs.path().join("calls");
+    script(programs.path(), "initdb", &format!("echo call >>'{}'; exec '{real}/initdb' \"$@\"", calls.display()));
+    script(programs.path(), "postgres", &format!("exec '{real}/postgres' \"$@\""));
+    let environment = [("MIGRATIONS_POSTGRES_BIN", programs.path().to_str().unwrap())];
+
+    let mut owners: Vec<_> = (0..4).map(|_| Owner::spawn_with(None, temp.path(), &environment)).collect();
+    for owner in &mut owners {
+        connect(&owner.server().url).batch_execute("CREATE DATABASE whole").unwrap();
+    }
+    assert_eq!(fs::read_to_string(calls).unwrap(), "call\n");
 }
 
 #[test]

@@ -5,7 +5,6 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -134,6 +133,22 @@ fn a_server_that_is_slow_to_end_keeps_its_folders_until_it_has() {
 }
 
 #[test]
+fn signals_to_everything_in_reach_do_not_part_a_server_from_its_owner() {
+    let temp = open_folder();
+    let mut owner = Owner::spawn(None, temp.path());
+    let server = owner.server();
+    // As a service manager or a closed terminal would.
+    for pid in members_of(group_of(server.pid)).into_iter().filter(|pid| *pid != server.pid) {
+        for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+            kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+        }
+    }
+    connect(&server.url).batch_execute("SELECT 1").unwrap();
+    owner.kill();
+    assert!(soon(|| !is_alive(server.pid) && !server.socket_dir.exists()));
+}
+
+#[test]
 fn ctrl_c_reaches_the_owner_only() {
     let temp = open_folder();
     let mut owner = Owner::spawn(None, temp.path());
@@ -151,23 +166,26 @@ fn no_process_of_the_server_holds_a_stream_of_its_owner() {
     let streams = [link(&owner.id().to_string(), "0").unwrap(), link(&owner.id().to_string(), "1").unwrap()];
     assert!(streams.iter().all(|stream| stream.to_string_lossy().starts_with("pipe:")), "{streams:?}");
 
-    // The supervisor's two shells and the server; each of the server's own children leads a group of its own.
-    let group = group_of(server.pid);
-    let members = Command::new("ps").args(["-e", "-o", "pid=", "-o", "pgid="]).output().unwrap();
-    let members: Vec<String> = String::from_utf8(members.stdout)
+    let members = members_of(group_of(server.pid));
+    assert_eq!(members.len(), 3, "{members:?}");
+    for pid in members {
+        for fd in fs::read_dir(format!("/proc/{pid}/fd")).unwrap() {
+            let target = link(&pid.to_string(), fd.unwrap().file_name().to_str().unwrap());
+            assert!(target.is_none_or(|target| !streams.contains(&target)), "process {pid} holds one");
+        }
+    }
+}
+
+/// The supervisor's two shells and the server; each of the server's own children leads a group of its own.
+fn members_of(group: Pid) -> Vec<u32> {
+    let processes = Command::new("ps").args(["-e", "-o", "pid=", "-o", "pgid="]).output().unwrap();
+    String::from_utf8(processes.stdout)
         .unwrap()
         .lines()
         .filter_map(|line| line.trim().split_once(' '))
         .filter(|(_, pgid)| pgid.trim() == group.as_raw_nonzero().to_string())
-        .map(|(pid, _)| pid.to_owned())
-        .collect();
-    assert_eq!(members.len(), 3, "{members:?}");
-    for pid in members {
-        for fd in fs::read_dir(Path::new("/proc").join(&pid).join("fd")).unwrap() {
-            let target = link(&pid, fd.unwrap().file_name().to_str().unwrap());
-            assert!(target.is_none_or(|target| !streams.contains(&target)), "process {pid} holds one");
-        }
-    }
+        .map(|(pid, _)| pid.parse().unwrap())
+        .collect()
 }
 
 fn group_of(pid: u32) -> Pid {

@@ -168,8 +168,9 @@ fn stopping_a_server_that_died_is_no_error() {
 #[test]
 fn the_environment_of_its_owner_does_not_change_it() {
     let temp = open_folder();
-    let environment = [("PGDATESTYLE", "SQL, DMY"), ("PGPORT", "1"), ("PGDATA", "/nowhere"), ("LC_ALL", "de_DE.UTF-8")];
+    // The server reads some of libpq's variables, too, and does not start with a bad one.
+    let environment = [("PGDATESTYLE", "nonsense"), ("PGPORT", "1"), ("PGDATA", "/nowhere")];
     let mut owner = Owner::spawn_with(None, temp.path(), &environment);
     let mut client = connect(&owner.server().url);
-    assert_eq!(show(&mut client, "datestyle"), "ISO, MDY");
+    assert_eq!(show(&mut client, "port"), "5432");
 }

@@ -28,7 +28,7 @@ fn one_failing_tenant_leaves_the_others_migrated_and_itself_untouched() {
     // The server gives no position for a violated constraint: the place is found by a replay.
     assert_eq!(failure.migration(), Some("V2__check"));
     assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((3, 3)));
-    assert_eq!(failure.server().map(|server| server.sqlstate()), Some("23514"));
+    assert_eq!(failure.sqlstate(), Some("23514"));
     assert_eq!(history(&test, "globex"), ["1"]);
     assert!(!exists(&test, "globex.before_the_failure") && exists(&test, "acme.before_the_failure"));
     assert_registry_is_true(&test, &newer);
@@ -100,7 +100,7 @@ fn an_error_says_where_it_is_in_every_form() {
     for (what, sql, place, sqlstate) in cases {
         let report = migrator(&[NOTES, ("V2__case", sql)]).run(test.database()).unwrap();
         let failure = &report.failures[0];
-        assert_eq!(failure.server().map(|server| server.sqlstate()), Some(sqlstate), "{what}");
+        assert_eq!(failure.sqlstate(), Some(sqlstate), "{what}");
         let at = failure.excerpt().map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
         assert_eq!(at.unwrap_or_default(), place, "{what}");
     }

@@ -240,14 +240,14 @@ fn what_was_reported_survives_an_immediate_shutdown() {
     let kill = Arc::new(Mutex::new(Some(server)));
     let killer = Arc::clone(&kill);
     let newer = migrator(&[NOTES, AUTHOR]).jobs(1);
-    let killed = newer.clone().on_event(move |event| {
+    let interrupted = newer.clone().on_event(move |event| {
         if let Event::TenantMigrated { progress, .. } = event
             && progress.done == 20
         {
             killer.lock().unwrap().as_mut().unwrap().kill_immediate().unwrap();
         }
     });
-    let lost = killed.run(&database.clone().with_wait(Duration::ZERO));
+    let lost = interrupted.run(&database.clone().with_wait(Duration::ZERO));
     assert!(lost.is_err(), "not reported as done: {lost:?}");
     kill.lock().unwrap().as_mut().unwrap().restart().unwrap();
     let report = newer.run(&database).unwrap();
@@ -281,12 +281,12 @@ fn a_server_with_little_room_for_locks_gets_fewer_workers_and_a_warning() {
 
 #[test]
 fn a_foreign_key_into_a_shared_table_is_warned_of() {
-    let test = fleet(2);
+    let test = fleet(4);
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let writer = Arc::clone(&warnings);
     let key = ("V2__plan", "ALTER TABLE notes ADD COLUMN plan text REFERENCES plans");
     let own = ("V3__own", "ALTER TABLE notes ADD COLUMN parent bigint REFERENCES notes");
-    let newer = migrator(&[NOTES, key, own]).on_event(move |event| {
+    let newer = migrator(&[NOTES, key, own]).jobs(2).on_event(move |event| {
         if let Event::Warning { text } = event {
             writer.lock().unwrap().push((*text).to_owned());
         }

@@ -74,7 +74,7 @@ fn an_index_of_that_name_that_is_not_ours_is_not_taken_for_ours() {
     for _ in 0..2 {
         let report = migrator(&[NOTES, INDEX]).run(test.database()).unwrap();
         let failure = &report.failures[0];
-        assert_eq!(failure.server().map(|server| server.sqlstate()), Some("42P07"));
+        assert_eq!(failure.sqlstate(), Some("42P07"));
         assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((2, 1)));
         assert_eq!(history(&test, "acme"), ["1"]);
     }
@@ -87,7 +87,7 @@ fn a_position_outside_a_transaction_is_found_too() {
     let report = migrator(&[NOTES, bad]).run(test.database()).unwrap();
     let failure = &report.failures[0];
     assert_eq!(failure.migration(), Some("V2__bad"));
-    assert_eq!(failure.server().map(|server| server.sqlstate()), Some("42703"));
+    assert_eq!(failure.sqlstate(), Some("42703"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Tally {
         failure: Option<Failure>,
     ) {
         if let Some(failure) = &failure {
-            let kind = failure.server().map_or("", |server| server.sqlstate());
+            let kind = failure.sqlstate().unwrap_or_default();
             let mut failed = lock(&self.failed);
             failed.insert(kind.to_owned());
             let distinct = failed.len();
