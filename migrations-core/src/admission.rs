@@ -22,7 +22,7 @@ use crate::tenant::Tenant;
 pub(crate) fn get_or_create(
     session: &mut Session<'_>,
     settings: &Settings,
-    sets: &Sets,
+    sets: &Sets<'_>,
     name: &TenantName,
 ) -> Result<(Tenant, bool), Error> {
     let layout = &settings.layout;
@@ -32,11 +32,11 @@ pub(crate) fn get_or_create(
         return Ok((found.tenant, false));
     }
     let names = [name.clone()];
-    let question = Question { names: &names, ..Question::about_nobody(&sets.tenant) };
+    let question = Question { names: &names, ..Question::about_nobody(sets.tenant) };
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let start = Instant::now();
     let retries = AtomicUsize::new(0);
-    let provisioning = Provisioning { settings, set: &sets.tenant, durable: true, retries: &retries };
+    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, retries: &retries };
     let created = !overview.absent.is_empty()
         && match pool::take(session, settings, sets, name)? {
             Taken::Yes => true,
@@ -57,10 +57,10 @@ pub(crate) fn get_or_create(
 pub(crate) fn adopt(
     session: &mut Session<'_>,
     settings: &Settings,
-    sets: &Sets,
+    sets: &Sets<'_>,
     name: &TenantName,
 ) -> Result<Tenant, Error> {
-    let question = Question::about_nobody(&sets.tenant);
+    let question = Question::about_nobody(sets.tenant);
     stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let insert = format!(
         "INSERT INTO {} (schema_name) SELECT nspname FROM pg_namespace WHERE nspname = {} ON CONFLICT DO NOTHING",
@@ -93,11 +93,16 @@ fn registered(session: &mut Session<'_>, settings: &Settings, name: &TenantName)
 }
 
 /// Migrates one tenant that is registered, waiting for whoever is at work on it.
-fn catch_up(session: &mut Session<'_>, settings: &Settings, sets: &Sets, name: &[TenantName; 1]) -> Result<(), Error> {
+fn catch_up(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets<'_>,
+    name: &[TenantName; 1],
+) -> Result<(), Error> {
     let question = Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
     let overview = stage::ask(session, settings, &question)?;
     let mut report = Report::default();
-    Fleet::new(session.database(), settings, &sets.tenant).only(name).durable().run(
+    Fleet::new(session.database(), settings, sets.tenant).only(name).durable().run(
         session,
         overview,
         Vec::new(),

@@ -1,5 +1,6 @@
 //! The face of the framework: two sets, and what can be done with them on a database.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::apply::Session;
@@ -243,7 +244,7 @@ impl Migrator {
     fn stages(
         &self,
         session: &mut Session<'_>,
-        sets: &Sets,
+        sets: &Sets<'_>,
         options: &RunOptions,
         report: &mut Report,
     ) -> Result<(), Error> {
@@ -259,8 +260,8 @@ impl Migrator {
         if options.shared_only {
             return Ok(());
         }
-        let mut absent = overview.absent.clone();
-        absent.dedup();
+        let mut seen = HashSet::new();
+        let absent: Vec<_> = overview.absent.iter().filter(|name| seen.insert(*name)).cloned().collect();
         if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
             return Err(Error::UnknownTenant(unknown.clone()));
         }
@@ -426,8 +427,8 @@ impl Migrator {
         overview.tenants.iter().map(|tenant| position(tenant).unwrap_or(0)).min().unwrap_or(0)
     }
 
-    fn sets(&self) -> Result<Sets, Error> {
-        Ok(Sets { registry: registry::set()?, shared: self.shared.clone(), tenant: self.tenant.clone() })
+    fn sets(&self) -> Result<Sets<'_>, Error> {
+        Ok(Sets { registry: registry::set()?, shared: &self.shared, tenant: &self.tenant })
     }
 }
 

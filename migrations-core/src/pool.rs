@@ -48,7 +48,12 @@ struct Spare {
 }
 
 /// Makes spares until there are `size`; returns how many were made.
-pub(crate) fn fill(session: &mut Session<'_>, settings: &Settings, sets: &Sets, size: usize) -> Result<usize, Error> {
+pub(crate) fn fill(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets<'_>,
+    size: usize,
+) -> Result<usize, Error> {
     let status = status(&mut session.client, settings, sets)?;
     let missing = size.saturating_sub(status.ready + status.behind);
     if missing == 0 {
@@ -57,7 +62,7 @@ pub(crate) fn fill(session: &mut Session<'_>, settings: &Settings, sets: &Sets, 
     // The first one shows whether the set can be renamed at all.
     let first = TenantName::for_spare(fastrand::u64(..));
     let retries = AtomicUsize::new(0);
-    Provisioning { settings, set: &sets.tenant, durable: true, retries: &retries }.create(session, &first, None)?;
+    Provisioning { settings, set: sets.tenant, durable: true, retries: &retries }.create(session, &first, None)?;
     let pinned = pinned_functions(&mut session.client, &first)?;
     if !pinned.is_empty() {
         drop_spare(session, settings, &first)?;
@@ -66,7 +71,7 @@ pub(crate) fn fill(session: &mut Session<'_>, settings: &Settings, sets: &Sets, 
     let names = (1..missing).map(|_| TenantName::for_spare(fastrand::u64(..))).collect();
     let create = registry::draw_ids(&mut session.client, &settings.layout, names)?;
     let (nobody, mut report) = (Overview::default(), Report::default());
-    fleet::Fleet::new(session.database(), settings, &sets.tenant).run(session, nobody, create, &mut report)?;
+    fleet::Fleet::new(session.database(), settings, sets.tenant).run(session, nobody, create, &mut report)?;
     match report.failures.pop() {
         Some(failure) => Err(failure.into()),
         None => Ok(missing),
@@ -74,7 +79,7 @@ pub(crate) fn fill(session: &mut Session<'_>, settings: &Settings, sets: &Sets, 
 }
 
 /// How many spares there are.
-pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> Result<PoolStatus, Error> {
+pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) -> Result<PoolStatus, Error> {
     let query = format!(
         "SELECT count(*) FILTER (WHERE digest = $1), count(*) FROM {} WHERE status = 'spare'",
         settings.layout.table("tenants")
@@ -89,7 +94,7 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> R
 pub(crate) fn take(
     session: &mut Session<'_>,
     settings: &Settings,
-    sets: &Sets,
+    sets: &Sets<'_>,
     name: &TenantName,
 ) -> Result<Taken, Error> {
     let layout = &settings.layout;
@@ -126,7 +131,7 @@ pub(crate) fn drain(session: &mut Session<'_>, settings: &Settings) -> Result<us
 }
 
 /// One of the spares that are up to date; not always the same, so that many sign-ups at once do not meet at one.
-fn candidate(client: &mut Client, layout: &Layout, sets: &Sets) -> Result<Option<Spare>, Error> {
+fn candidate(client: &mut Client, layout: &Layout, sets: &Sets<'_>) -> Result<Option<Spare>, Error> {
     let query = format!(
         "SELECT t.schema_name::text, t.schema_oid FROM {} t \
          JOIN pg_namespace n ON n.oid = t.schema_oid AND n.nspname = t.schema_name \
@@ -140,7 +145,7 @@ fn candidate(client: &mut Client, layout: &Layout, sets: &Sets) -> Result<Option
     rows.first().map(spare).transpose()
 }
 
-fn take_message(layout: &Layout, sets: &Sets, name: &TenantName, spare: &Spare) -> String {
+fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName, spare: &Spare) -> String {
     let tenants = layout.table("tenants");
     let (old, new) = (Literal(spare.name.as_str()), Literal(name.as_str()));
     let stale = format!(
@@ -183,7 +188,7 @@ fn drop_spare(session: &mut Session<'_>, settings: &Settings, spare: &TenantName
 }
 
 /// Asks for nobody in particular: brings the registry and the shared set up to date, which spares need too.
-pub(crate) fn prepare(session: &mut Session<'_>, settings: &Settings, sets: &Sets) -> Result<(), Error> {
-    let question = Question::about_nobody(&sets.tenant);
+pub(crate) fn prepare(session: &mut Session<'_>, settings: &Settings, sets: &Sets<'_>) -> Result<(), Error> {
+    let question = Question::about_nobody(sets.tenant);
     stage::prepare(session, settings, sets, &question, &mut Report::default().shared).map(|_| ())
 }

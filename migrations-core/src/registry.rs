@@ -3,6 +3,7 @@
 //!
 //! It is an index. What is applied to a schema is what its history table says.
 
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use include_dir::{Dir, include_dir};
@@ -19,9 +20,15 @@ use crate::tenant::{Domain, Tenant};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/registry");
 
+static SET: OnceLock<MigrationSet> = OnceLock::new();
+
 /// The registry's own set, number zero in the fixed order.
-pub(crate) fn set() -> Result<MigrationSet, Error> {
-    MigrationSet::from_dir("registry", &MIGRATIONS)
+pub(crate) fn set() -> Result<&'static MigrationSet, Error> {
+    if let Some(set) = SET.get() {
+        return Ok(set);
+    }
+    let set = MigrationSet::from_dir("registry", &MIGRATIONS)?;
+    Ok(SET.get_or_init(|| set))
 }
 
 /// Which schemas the framework lives in.

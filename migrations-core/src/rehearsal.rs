@@ -35,7 +35,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) fn rehearse(
     session: &mut Session<'_>,
     settings: &Settings,
-    sets: &Sets,
+    sets: &Sets<'_>,
     scope: &Scope<'_>,
 ) -> Result<Vec<Rehearsal>, Error> {
     let layout = &settings.layout;
@@ -56,8 +56,8 @@ pub(crate) fn rehearse(
             plan::catalog_claim(&mut session.client, layout.shared.as_str())?,
         ),
     };
-    found.extend(schema(session, settings, &sets.registry, Owner::Registry, registry)?);
-    found.extend(schema(session, settings, &sets.shared, Owner::Shared, shared)?);
+    found.extend(schema(session, settings, sets.registry, Owner::Registry, registry)?);
+    found.extend(schema(session, settings, sets.shared, Owner::Shared, shared)?);
     if scope.shared_only {
         return Ok(found);
     }
@@ -65,7 +65,7 @@ pub(crate) fn rehearse(
     let mut page = overview.map(|overview| overview.tenants).unwrap_or_default();
     while let Some(last) = page.last().map(|tenant| tenant.id) {
         for tenant in &page {
-            found.extend(schema(session, settings, &sets.tenant, Owner::Tenant(&tenant.name), tenant.claim)?);
+            found.extend(schema(session, settings, sets.tenant, Owner::Tenant(&tenant.name), tenant.claim)?);
         }
         question.after = last;
         page = match plan::overview(&mut session.client, layout, &question)? {
@@ -74,7 +74,7 @@ pub(crate) fn rehearse(
         };
     }
     for name in &create {
-        let job = job(settings, &sets.tenant, Owner::Tenant(name), Claim::default());
+        let job = job(settings, sets.tenant, Owner::Tenant(name), Claim::default());
         found.push(rehearsal(&Job { origin: Origin::Created { id: None }, ..job }));
     }
     Ok(found)

@@ -16,36 +16,36 @@ use crate::set::MigrationSet;
 use crate::settings::Settings;
 
 /// The sets in their order.
-#[derive(Clone, Debug)]
-pub(crate) struct Sets {
-    pub(crate) registry: MigrationSet,
-    pub(crate) shared: MigrationSet,
-    pub(crate) tenant: MigrationSet,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sets<'a> {
+    pub(crate) registry: &'a MigrationSet,
+    pub(crate) shared: &'a MigrationSet,
+    pub(crate) tenant: &'a MigrationSet,
 }
 
 /// Brings the registry and the shared set up to date, and answers the question about the tenants.
 pub(crate) fn prepare(
     session: &mut Session<'_>,
     settings: &Settings,
-    sets: &Sets,
+    sets: &Sets<'_>,
     question: &Question<'_>,
     report: &mut SharedReport,
 ) -> Result<Overview, Error> {
     settings.layout.check()?;
     let mut overview = match plan::overview(&mut session.client, &settings.layout, question)? {
-        Some(overview) if overview.registry.is_current(&sets.registry) => overview,
+        Some(overview) if overview.registry.is_current(sets.registry) => overview,
         found => {
             let claim = match found {
                 Some(overview) => overview.registry,
                 None => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
             };
-            bring(session, settings, &sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
+            bring(session, settings, sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
             ask(session, settings, question)?
         }
     };
     report.version = overview.shared.version;
-    if !overview.shared.is_current(&sets.shared) {
-        bring(session, settings, &sets.shared, Owner::Shared, overview.shared, report)?;
+    if !overview.shared.is_current(sets.shared) {
+        bring(session, settings, sets.shared, Owner::Shared, overview.shared, report)?;
         overview = ask(session, settings, question)?;
     }
     Ok(overview)

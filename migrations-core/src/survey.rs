@@ -12,7 +12,7 @@ use crate::stage::Sets;
 use crate::status::{SchemaStatus, State, Status, TenantStatus};
 
 /// Where the registry, the shared schema and every tenant stand.
-pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> Result<Status, Error> {
+pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) -> Result<Status, Error> {
     let layout = &settings.layout;
     let overview = plan::overview(client, layout, &question(sets, 0, true, i64::MAX))?;
     let (registry, shared, tenants) = match overview {
@@ -23,22 +23,22 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> R
             Vec::new(),
         ),
     };
-    let mut resolver = Resolver::new(&sets.tenant);
+    let mut resolver = Resolver::new(sets.tenant);
     Ok(Status {
         registry: schema(
             client,
-            &mut Resolver::new(&sets.registry),
-            &sets.registry,
+            &mut Resolver::new(sets.registry),
+            sets.registry,
             layout.registry.as_str(),
             &registry,
         )?,
-        shared: schema(client, &mut Resolver::new(&sets.shared), &sets.shared, layout.shared.as_str(), &shared)?,
+        shared: schema(client, &mut Resolver::new(sets.shared), sets.shared, layout.shared.as_str(), &shared)?,
         tenants: tenants
             .into_iter()
             .filter(|tenant| !tenant.name.is_spare())
             .map(|tenant| {
                 Ok(TenantStatus {
-                    schema: schema(client, &mut resolver, &sets.tenant, tenant.name.as_str(), &tenant.claim)?,
+                    schema: schema(client, &mut resolver, sets.tenant, tenant.name.as_str(), &tenant.claim)?,
                     name: tenant.name,
                     status: tenant.status,
                     last_error: tenant.last_error,
@@ -49,24 +49,24 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets) -> R
 }
 
 /// Whether a run would find something to do, or something wrong.
-pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets) -> Result<bool, Error> {
+pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'_>) -> Result<bool, Error> {
     let layout = &settings.layout;
-    let mut resolver = Resolver::new(&sets.tenant);
+    let mut resolver = Resolver::new(sets.tenant);
     let mut after = 0;
     loop {
         let Some(overview) = plan::overview(client, layout, &question(sets, after, false, PAGE))? else {
             return Ok(true);
         };
         for (set, name, claim) in [
-            (&sets.registry, layout.registry.as_str(), &overview.registry),
-            (&sets.shared, layout.shared.as_str(), &overview.shared),
+            (sets.registry, layout.registry.as_str(), &overview.registry),
+            (sets.shared, layout.shared.as_str(), &overview.shared),
         ] {
             if !claim.is_current(set) && schema(client, &mut Resolver::new(set), set, name, claim)?.is_pending() {
                 return Ok(true);
             }
         }
         for tenant in &overview.tenants {
-            if schema(client, &mut resolver, &sets.tenant, tenant.name.as_str(), &tenant.claim)?.is_pending() {
+            if schema(client, &mut resolver, sets.tenant, tenant.name.as_str(), &tenant.claim)?.is_pending() {
                 return Ok(true);
             }
         }
@@ -77,7 +77,7 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets) 
     }
 }
 
-fn question(sets: &Sets, after: i64, all: bool, limit: i64) -> Question<'static> {
+fn question(sets: &Sets<'_>, after: i64, all: bool, limit: i64) -> Question<'static> {
     Question { latest: sets.tenant.digest(), only: &[], names: &[], after, all, limit }
 }
 
