@@ -7,7 +7,7 @@
 use migrations_core::{Database, Error, Migrator, TenantName};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let migrator = Migrator::new(migrations_shared::set()?, migrations_tenant::set()?);
+    let migrator = migrate::migrator()?;
     let database = Database::from_env()?;
 
     let report = migrator.run(&database)?;

@@ -2,13 +2,13 @@
 
 use std::process::{Command, Stdio};
 
-use migrations_core::{Migrator, State};
+use migrations_core::State;
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{history, number};
 
 /// The binary on this database, without whatever the environment says about another one.
-fn migrate(test: &TestDatabase, arguments: &[&str]) -> Command {
+fn command(test: &TestDatabase, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_migrate"));
     for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name == "RUST_LOG") {
         command.env_remove(variable);
@@ -25,7 +25,7 @@ fn eight_processes_that_run_up_at_once_all_succeed_and_every_migration_runs_once
     arguments.extend(tenants.iter().flat_map(|tenant| ["--create", tenant]));
 
     let runs: Vec<_> = (0..8)
-        .map(|_| migrate(&test, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        .map(|_| command(&test, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
         .collect();
 
     let mut created = 0;
@@ -37,7 +37,7 @@ fn eight_processes_that_run_up_at_once_all_succeed_and_every_migration_runs_once
     }
     assert_eq!(created, 5, "every tenant was made by one of them");
 
-    let migrator = Migrator::new(migrations_shared::set().unwrap(), migrations_tenant::set().unwrap());
+    let migrator = migrate::migrator().unwrap();
     let status = migrator.status(test.database()).unwrap();
     assert_eq!(status.shared.state, State::Current);
     assert!(status.tenants.iter().all(|tenant| tenant.schema.state == State::Current));

@@ -17,16 +17,17 @@ const MOST_ROWS: usize = 20;
 
 pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mut Output<'_>) -> Result<Exit, Error> {
     let shared_only = args.shared_only;
-    let options = RunOptions::default().create(args.create).shared_only(shared_only);
-    let options = if args.tenant.is_empty() { options } else { options.only(args.tenant) };
+    let options = RunOptions::default().create(args.create).only(args.tenant).shared_only(shared_only);
     let database = args.wait.map_or_else(|| database.clone(), |wait| database.clone().with_wait(wait));
     let migrator = match args.jobs {
         Some(jobs) => migrator.jobs(usize::from(jobs)),
         None => migrator,
     };
     let report = migrator.run_with(&database, &options)?;
-    output.show(&Done { shared_only, report: &report })?;
+    let shown = output.show(&Done { shared_only, report: &report });
+    // What failed is told even where the result cannot be written.
     conclude(&report, output);
+    shown?;
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
 }
 

@@ -149,9 +149,9 @@ impl Owner {
     /// Waits for the server.
     pub fn server(&mut self) -> Owned {
         let line = self.answer();
-        let mut words = line.split(' ').map(str::to_owned);
-        let mut word = || words.next().unwrap_or_else(|| panic!("the owner said {line:?}"));
-        Owned { pid: word().parse().unwrap(), socket_dir: word().into(), url: word() }
+        let [pid, socket_dir, url] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("the owner said {line:?}") };
+        let pid = pid.parse().unwrap_or_else(|_| panic!("the owner said {line:?}"));
+        Owned { pid, socket_dir: socket_dir.into(), url: url.to_owned() }
     }
 
     /// `stop`, `exit` or `abort`.

@@ -1,0 +1,23 @@
+//! A command line of your own over your own two sets.
+//!
+//! ```sh
+//! cargo run --example command_line -- --embedded up --create acme
+//! ```
+
+use std::process::ExitCode;
+
+use migrations_core::{Error, MigrationSet, Migrator};
+
+fn migrator() -> Result<Migrator, Error> {
+    Ok(Migrator::new(
+        MigrationSet::new("shared")?
+            .with_migration("V1__plans", || "CREATE TABLE plans (code text PRIMARY KEY)".to_owned())?,
+        MigrationSet::new("tenant")?.with_migration("V1__notes", || {
+            "CREATE TABLE notes (id bigint PRIMARY KEY, body text NOT NULL)".to_owned()
+        })?,
+    ))
+}
+
+fn main() -> ExitCode {
+    migrations_cli::run(migrator())
+}
