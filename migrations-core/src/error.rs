@@ -341,7 +341,9 @@ impl ConnectError {
                 "the server has no connection left; close some, or raise max_connections"
             }
             Some(_) => "the server refuses this connection",
-            None if self.may_pass() => "check host and port, and that the server runs; `--wait` waits for it",
+            None if self.may_pass() => {
+                "check host and port, and that the server runs; `up --wait 1m` waits longer for it"
+            }
             None => "check the connection string",
         }
     }

@@ -14,7 +14,7 @@ use crate::pool::PoolStatus;
 use crate::registry;
 use crate::rehearsal::{self, Rehearsal, Scope};
 use crate::report::Report;
-use crate::set::MigrationSet;
+use crate::set::{MigrationSet, SetError};
 use crate::settings::Settings;
 use crate::stage::{self, Sets};
 use crate::status::Status;
@@ -38,6 +38,8 @@ use crate::{admission, pool, preflight, survey};
 pub struct Migrator {
     shared: MigrationSet,
     tenant: MigrationSet,
+    /// A tenant's migration that reaches outside of the tenant: nothing is done with such a set.
+    trespass: Option<SetError>,
     settings: Settings,
 }
 
@@ -86,8 +88,13 @@ impl RunOptions {
 
 impl Migrator {
     /// A migrator for these sets. The registry is in schema `migrations`, the shared tables are in `public`.
+    ///
+    /// A tenant's migration must not change anything outside of the tenant's schema: what it creates, changes or drops is
+    /// named without a schema, unless the file says `-- migrate: allow-schema NAME` on top. A set that does not keep to
+    /// this is refused by everything that is done with it.
     pub fn new(shared: MigrationSet, tenant: MigrationSet) -> Self {
-        Self { shared, tenant, settings: Settings::default() }
+        let trespass = tenant.trespass();
+        Self { shared, tenant, trespass, settings: Settings::default() }
     }
 
     /// Keeps the registry in this schema.
@@ -162,10 +169,10 @@ impl Migrator {
         self
     }
 
-    /// Calls `observer` with everything that happens, from whichever thread it happens on.
+    /// Calls `observer` with everything that happens, from whichever thread it happens on; beside the observers before it.
     #[must_use]
     pub fn on_event(mut self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.settings.observer = Some(std::sync::Arc::new(observer));
+        self.settings.observers.push(std::sync::Arc::new(observer));
         self
     }
 
@@ -428,6 +435,9 @@ impl Migrator {
     }
 
     fn sets(&self) -> Result<Sets<'_>, Error> {
+        if let Some(trespass) = &self.trespass {
+            return Err(trespass.clone().into());
+        }
         Ok(Sets { registry: registry::set()?, shared: &self.shared, tenant: &self.tenant })
     }
 }

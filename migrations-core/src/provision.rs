@@ -42,7 +42,7 @@ impl Provisioning<'_> {
             match session.apply(&job) {
                 Outcome::Done(_) => return Ok(true),
                 Outcome::Stale => return Ok(false),
-                Outcome::Busy | Outcome::FleetBusy => polling.pause(&format!("tenant {name}"))?,
+                Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
                 Outcome::Failed(failure) if retries.pause(&failure) => session.reconnect_if_closed()?,
                 Outcome::Failed(failure) => {
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::event::Event;
+use crate::lock::Polling;
 use crate::name::SchemaName;
 use crate::registry::Layout;
 
@@ -28,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) schemas_per_connection: usize,
     /// Spare schemas to keep provisioned.
     pub(crate) warm_pool: usize,
-    pub(crate) observer: Option<Observer>,
+    pub(crate) observers: Vec<Observer>,
 }
 
 /// How many failures a run takes before it stops taking further tenants.
@@ -56,16 +58,24 @@ impl Default for Settings {
             group: 1,
             schemas_per_connection: 250,
             warm_pool: 0,
-            observer: None,
+            observers: Vec::new(),
         }
     }
 }
 
 impl Settings {
-    /// Tells the log and the observer.
+    /// Pauses until the next try for a lock, and tells when it is the first time.
+    pub(crate) fn wait(&self, polling: &mut Polling, what: &str) -> Result<(), Error> {
+        if polling.is_first() {
+            self.emit(&Event::Waiting { what });
+        }
+        polling.pause(what)
+    }
+
+    /// Tells the log and the observers.
     pub(crate) fn emit(&self, event: &Event<'_>) {
         event.log();
-        if let Some(observer) = &self.observer {
+        for observer in &self.observers {
             observer(event);
         }
     }

@@ -106,12 +106,7 @@ fn bring(
                 report.version = set.latest();
                 return Ok(());
             }
-            Outcome::Busy | Outcome::FleetBusy => {
-                if polling.is_first() {
-                    settings.emit(&Event::Waiting { what: &what });
-                }
-                polling.pause(&what)?;
-            }
+            Outcome::Busy | Outcome::FleetBusy => settings.wait(&mut polling, &what)?,
             Outcome::Stale => {}
             Outcome::Failed(failure) => return Err(failure.into()),
         }
@@ -151,7 +146,7 @@ pub(crate) fn locked(
         let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };
         match error.code().map(postgres::error::SqlState::code) {
             Some(lock::STALE) => return Ok(false),
-            Some(lock::FLEET_BUSY | lock::TENANT_BUSY) => polling.pause(&what)?,
+            Some(lock::FLEET_BUSY | lock::TENANT_BUSY) => settings.wait(&mut polling, &what)?,
             _ => return Err(Error::from_driver(format!("changing {what}'s registration"), &error)),
         }
     }

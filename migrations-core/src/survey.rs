@@ -90,13 +90,15 @@ fn schema(
 ) -> Result<SchemaStatus, Error> {
     let titles = |from: usize| set.migrations()[from..].iter().map(|m: &Migration| m.title().to_owned()).collect();
     let of = |version, state, pending, problem| SchemaStatus { version, latest: set.latest(), state, pending, problem };
+    // The other two are created when they are missing.
+    let is_tenant = claim.recorded_oid.is_some();
     Ok(match resolver.resolve(client, name, claim)? {
         Standing::Applied(applied) if applied == set.migrations().len() => {
             of(set.latest(), State::Current, Vec::new(), None)
         }
         Standing::Applied(applied) => of(set.version_at(applied), State::Behind, titles(applied), None),
         Standing::Ahead { version } => of(Some(version), State::Ahead, Vec::new(), None),
-        Standing::Missing => of(None, State::Missing, titles(0), None),
+        Standing::Missing => of(None, State::Missing, titles(0), is_tenant.then(|| Reason::SchemaMissing.to_string())),
         Standing::Diverged(divergence) => {
             of(claim.version, State::Diverged, Vec::new(), Some(Reason::Diverged(divergence).to_string()))
         }

@@ -48,9 +48,12 @@ impl Cache {
     fn open(account: &Account, workshop: &Path) -> Option<Self> {
         let folder = workshop.parent()?.join(format!("migrate-initdb-{}", account.uid()));
         match DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => account.own(&folder).ok()?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(_) => return None,
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
+            _ => {}
+        }
+        // Root makes the folder and then gives it away; another process may find it in between.
+        if fs::symlink_metadata(&folder).ok()?.uid() == rustix::process::geteuid().as_raw() {
+            account.own(&folder).ok()?;
         }
         // Anybody can make a folder of this name before us.
         let metadata = fs::symlink_metadata(&folder).ok()?;

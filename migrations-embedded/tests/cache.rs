@@ -4,8 +4,8 @@
 
 mod support;
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use support::{Owner, connect, is_root, open_folder, real_programs, script};
@@ -57,14 +57,21 @@ fn processes_that_start_at_once_prepare_one_cluster() {
     assert_eq!(fs::read_to_string(calls).unwrap(), "call\n");
 }
 
+/// A user that no server of these tests runs as.
+const SOMEBODY: u32 = 4_242;
+
 #[test]
-fn a_folder_that_others_can_write_to_is_not_used() {
+fn a_folder_that_is_not_ours_alone_is_not_used() {
     let temp = open_folder();
     let probe = open_folder();
     let user = start(probe.path());
     let cache = temp.path().join(format!("migrate-initdb-{user}"));
-    // Root's servers run as somebody else, so that this folder is not theirs; an ordinary user's are told by the mode.
-    DirBuilder::new().mode(if is_root() { 0o700 } else { 0o755 }).create(&cache).unwrap();
+    DirBuilder::new().mode(0o700).create(&cache).unwrap();
+    if is_root() {
+        chown(&cache, Some(SOMEBODY), None).unwrap();
+    } else {
+        fs::set_permissions(&cache, Permissions::from_mode(0o755)).unwrap();
+    }
     start(temp.path());
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
 }

@@ -125,3 +125,16 @@ fn every_name_the_type_takes_is_a_tenant_the_server_takes() {
         migrator.tenants(test.database()).unwrap().into_iter().map(|tenant| tenant.name).collect();
     assert_eq!(registered, names.map(name));
 }
+
+#[test]
+fn a_migration_that_changes_another_schema_is_refused_before_anything_is_done() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let sql = "UPDATE notes SET body = (SELECT max(code) FROM public.plans);\nDELETE FROM public.plans";
+    let error = migrator(&[NOTES, ("V2__reaches_out", sql)]).run(test.database()).unwrap_err();
+    insta::assert_snapshot!(error.to_string());
+    assert_eq!(history(&test, "acme"), ["1"]);
+
+    let allowed = format!("-- migrate: allow-schema public\n{sql}");
+    assert!(migrator(&[NOTES, ("V2__reaches_out", &allowed)]).run(test.database()).unwrap().is_success());
+    assert_eq!(history(&test, "acme"), ["1", "2"]);
+}

@@ -298,10 +298,7 @@ impl<'a> Fleet<'a> {
                 Outcome::Busy => return Ok(Finished::Busy),
                 Outcome::FleetBusy => {
                     let what = "what all tenants share";
-                    if polling.is_first() {
-                        self.settings.emit(&Event::Waiting { what });
-                    }
-                    if polling.pause(what).is_err() {
+                    if self.settings.wait(&mut polling, what).is_err() {
                         return Ok(Finished::Busy);
                     }
                 }
@@ -338,10 +335,7 @@ impl<'a> Fleet<'a> {
         let mut polling = Polling::new(self.settings.lock_wait);
         while !busy.is_empty() && !self.tally.is_stopped() {
             let what = format!("tenant {}", busy[0].name);
-            if polling.is_first() {
-                self.settings.emit(&Event::Waiting { what: &what });
-            }
-            if polling.pause(&what).is_err() {
+            if self.settings.wait(&mut polling, &what).is_err() {
                 for claim in busy.drain(..) {
                     self.finish(session, claim.id, claim.name, &Finished::Busy, Duration::ZERO);
                 }

@@ -39,6 +39,8 @@ pub(crate) enum Problem {
     NeedsNoTransaction,
     CopyStream,
     Outside { why: &'static str },
+    AllowSchema,
+    Trespass { schema: String },
 }
 
 impl SetError {
@@ -102,7 +104,7 @@ impl fmt::Display for Problem {
                 write!(f, "version {version} is taken by {other}; give one of them the next free version")
             }
             Self::UnknownDirective { directive } => {
-                write!(f, "unknown directive {directive:?}; known: no-transaction")
+                write!(f, "unknown directive {directive:?}; known: no-transaction, allow-schema NAME")
             }
             Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),
@@ -123,6 +125,14 @@ impl fmt::Display for Problem {
             Self::CopyStream => {
                 f.write_str("COPY from or to the client has no data stream in a migration; use INSERT … VALUES")
             }
+            Self::AllowSchema => {
+                f.write_str("allow-schema takes the name of one schema, as in `allow-schema reporting`")
+            }
+            Self::Trespass { schema } => write!(
+                f,
+                "changes schema {schema}, which is not the tenant's and would be changed by every tenant; leave the \
+                 schema out, or say `-- migrate: allow-schema {schema}` on top if that is what is meant"
+            ),
             Self::Outside { why } => write!(f, "{why}; {SUPPORTED}"),
         }
     }

@@ -8,7 +8,7 @@ use super::error::{Problem, SetError};
 use super::facts::Facts;
 use super::outside::{Outside, Refused};
 use super::statement::{Statement, comments, split};
-use super::{check, file_name};
+use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
 
 /// What introduces a directive in a comment on top of a file.
@@ -24,6 +24,7 @@ pub struct Migration {
     mode: Mode,
     statements: Vec<Range<usize>>,
     facts: Facts,
+    allowed_schemas: Vec<String>,
     recorded: Recorded,
     checksum_int4: Option<u64>,
 }
@@ -51,7 +52,8 @@ impl Migration {
         if let Some(offset) = sql.find('\0') {
             return Err(fail(offset, Problem::NulByte));
         }
-        let no_transaction = directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
+        let Directives { no_transaction, allowed_schemas } =
+            directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
         let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
         if statements.is_empty() {
             return Err(SetError::file(set, file, Problem::Empty));
@@ -65,6 +67,7 @@ impl Migration {
             title,
             file: file.to_owned(),
             mode,
+            allowed_schemas,
             facts: Facts::of(&sql, &statements),
             statements: statements.into_iter().map(|statement| statement.range).collect(),
             checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
@@ -91,6 +94,13 @@ impl Migration {
     /// The SQL, with `\n` for line ends.
     pub fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// The first change to a schema that the file does not allow itself.
+    pub(super) fn trespass(&self, set: &str) -> Option<SetError> {
+        let found = isolation::check(&self.sql, &self.allowed_schemas)?;
+        let problem = Problem::Trespass { schema: found.schema };
+        Some(SetError::at(set, &self.file, &self.sql, found.offset, problem))
     }
 
     /// refinery's checksum over name, version and SQL.
@@ -145,20 +155,28 @@ impl Migration {
     }
 }
 
-/// Whether the text is marked `no-transaction`.
-fn directives(sql: &str) -> Result<bool, (Problem, usize)> {
-    let mut no_transaction = false;
+/// What the comments on top of a migration say.
+#[derive(Default)]
+struct Directives {
+    no_transaction: bool,
+    allowed_schemas: Vec<String>,
+}
+
+fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
+    let mut directives = Directives::default();
     for comment in comments(sql) {
         let Some(directive) = comment.text.strip_prefix(DIRECTIVE).map(str::trim) else { continue };
         if !comment.on_top {
             return Err((Problem::LateDirective, comment.offset));
         }
-        match directive {
-            "no-transaction" => no_transaction = true,
+        match directive.split_whitespace().collect::<Vec<_>>()[..] {
+            ["no-transaction"] => directives.no_transaction = true,
+            ["allow-schema", schema] => directives.allowed_schemas.push(schema.to_owned()),
+            ["allow-schema", ..] => return Err((Problem::AllowSchema, comment.offset)),
             _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
         }
     }
-    Ok(no_transaction)
+    Ok(directives)
 }
 
 fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {

@@ -8,6 +8,7 @@ mod digest;
 mod error;
 mod facts;
 mod file_name;
+mod isolation;
 mod migration;
 mod outside;
 mod statement;
@@ -130,6 +131,11 @@ impl MigrationSet {
     /// The state of a schema to which exactly the first `applied` migrations are applied.
     pub(crate) fn digest_at(&self, applied: usize) -> Digest {
         self.digests[applied.min(self.migrations.len())]
+    }
+
+    /// The first change that a migration of the set makes to something outside of its own schema.
+    pub(crate) fn trespass(&self) -> Option<SetError> {
+        self.migrations.iter().find_map(|migration| migration.trespass(self.name.as_str()))
     }
 
     /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.

@@ -1,0 +1,205 @@
+//! What a tenant's migration may not touch: anything that is not the tenant's.
+//!
+//! A name with a schema in front of it is the same in every tenant, so a migration that changes what it names changes it
+//! for all. Reading shared tables, referring to them with foreign keys and using their types and functions is fine. What
+//! a migration puts together while it runs (`EXECUTE`) cannot be seen here.
+//!
+//! The text is parsed by `squawk-syntax`. Text it cannot parse is left to the server, which knows better.
+
+use squawk_syntax::ast::AstNode;
+use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
+
+/// A change to another schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trespass {
+    /// The schema that is named.
+    pub(super) schema: String,
+    /// Where it is named.
+    pub(super) offset: usize,
+}
+
+/// The first change to a schema that is not among the allowed ones.
+pub(super) fn check(sql: &str, allowed: &[String]) -> Option<Trespass> {
+    let parsed = SourceFile::parse(sql);
+    let mut found = Vec::new();
+    for node in parsed.tree().syntax().descendants().filter(|node| changes(node.kind())) {
+        targets(&node, &mut found);
+    }
+    found.retain(|trespass| !allowed.contains(&trespass.schema));
+    found.into_iter().min_by_key(|trespass| trespass.offset)
+}
+
+/// Whether a node is a statement that changes what it names.
+fn changes(kind: SyntaxKind) -> bool {
+    use SyntaxKind::{
+        CLUSTER, COMMENT_ON, COPY, DELETE, GRANT, INSERT, LOCK, MERGE, REFRESH, REINDEX, REVOKE, SECURITY_LABEL,
+        SELECT_INTO, TRUNCATE, UPDATE,
+    };
+
+    let name = format!("{kind:?}");
+    let defines = ["CREATE_", "ALTER_", "DROP_"].iter().any(|verb| name.starts_with(verb));
+    defines
+        || matches!(
+            kind,
+            CLUSTER
+                | COMMENT_ON
+                | COPY
+                | DELETE
+                | GRANT
+                | INSERT
+                | LOCK
+                | MERGE
+                | REFRESH
+                | REINDEX
+                | REVOKE
+                | SECURITY_LABEL
+                | SELECT_INTO
+                | TRUNCATE
+                | UPDATE
+        )
+}
+
+/// Whether a node inside a statement only reads what it names, or is a statement of its own.
+fn reads(kind: SyntaxKind) -> bool {
+    use SyntaxKind::{
+        FOREIGN_KEY_CONSTRAINT, FROM_CLAUSE, LIKE_CLAUSE, PARAM_LIST, PARTITION_ITEM, REFERENCES_CONSTRAINT, RET_TYPE,
+        RETURNING_CLAUSE, SELECT, USING_CLAUSE, USING_ON_CLAUSE, WHERE_CLAUSE, WITH_CLAUSE,
+    };
+
+    let name = format!("{kind:?}");
+    changes(kind) && !name.ends_with("_CLAUSE")
+        || name.ends_with("_EXPR")
+        || name.ends_with("_TYPE") && !name.starts_with("CREATE_")
+        || matches!(
+            kind,
+            FOREIGN_KEY_CONSTRAINT
+                | FROM_CLAUSE
+                | LIKE_CLAUSE
+                | PARAM_LIST
+                | PARTITION_ITEM
+                | REFERENCES_CONSTRAINT
+                | RETURNING_CLAUSE
+                | RET_TYPE
+                | SELECT
+                | USING_CLAUSE
+                | USING_ON_CLAUSE
+                | WHERE_CLAUSE
+                | WITH_CLAUSE
+        )
+}
+
+/// The schemas of what a statement changes.
+fn targets(node: &SyntaxNode, found: &mut Vec<Trespass>) {
+    for child in node.children() {
+        match child.kind() {
+            kind if reads(kind) => {}
+            SyntaxKind::PATH | SyntaxKind::PATH_REF => {
+                // `schema.name`: the path in front of the last segment.
+                if let Some(qualifier) = child.children().find(|part| part.kind() == SyntaxKind::PATH_REF) {
+                    found.push(trespass(&qualifier));
+                }
+            }
+            // `schema.table.column`: the path in front of the table.
+            SyntaxKind::QUALIFIED_COLUMN_NAME_REF => child.children().for_each(|column| targets(&column, found)),
+            SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => found.push(trespass(&child)),
+            _ => targets(&child, found),
+        }
+    }
+}
+
+fn trespass(node: &SyntaxNode) -> Trespass {
+    let text = node.text().to_string();
+    let text = text.trim();
+    let schema = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => text.to_ascii_lowercase(),
+    };
+    Trespass { schema, offset: node.text_range().start().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(sql: &str) -> Option<String> {
+        check(sql, &[]).map(|trespass| trespass.schema)
+    }
+
+    #[test]
+    fn a_change_to_another_schema_is_found() {
+        for sql in [
+            "CREATE TABLE other.t (a int)",
+            "CREATE TABLE \"other\".t AS SELECT 1",
+            "ALTER TABLE Other.t ADD COLUMN b int",
+            "ALTER TABLE t SET SCHEMA other",
+            "DROP TABLE IF EXISTS x, other.t CASCADE",
+            "INSERT INTO other.t SELECT * FROM mine",
+            "UPDATE other.t SET a = 1",
+            "DELETE FROM other.t USING mine WHERE true",
+            "MERGE INTO other.t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+            "WITH gone AS (DELETE FROM other.t RETURNING *) SELECT * FROM gone",
+            "INSERT INTO mine WITH new AS (INSERT INTO other.t VALUES (1) RETURNING *) SELECT * FROM new",
+            "TRUNCATE mine, other.t",
+            "CREATE INDEX i ON other.t (a)",
+            "DROP INDEX other.i",
+            "CREATE VIEW other.v AS SELECT 1",
+            "CREATE MATERIALIZED VIEW other.v AS SELECT 1",
+            "REFRESH MATERIALIZED VIEW other.v",
+            "CREATE FUNCTION other.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION other.f()",
+            "CREATE TRIGGER x BEFORE INSERT ON other.t FOR EACH ROW EXECUTE FUNCTION f()",
+            "DROP TRIGGER x ON other.t",
+            "CREATE TYPE other.mood AS ENUM ('good')",
+            "ALTER TYPE other.mood ADD VALUE 'bad'",
+            "CREATE DOMAIN other.d AS int",
+            "CREATE SEQUENCE other.s",
+            "ALTER SEQUENCE other.s RESTART",
+            "CREATE POLICY p ON other.t",
+            "GRANT SELECT ON other.t TO somebody",
+            "REVOKE ALL ON TABLE other.t FROM somebody",
+            "COMMENT ON TABLE other.t IS 'x'",
+            "COMMENT ON COLUMN other.t.a IS 'x'",
+            "SECURITY LABEL ON COLUMN other.t.a IS 'x'",
+            "ALTER SEQUENCE s OWNED BY other.t.a",
+            "CREATE TABLE p PARTITION OF other.t DEFAULT",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA other GRANT SELECT ON TABLES TO x",
+            "CREATE SCHEMA other",
+            "DROP SCHEMA other CASCADE",
+            "ALTER SCHEMA other RENAME TO mine",
+            "CREATE EXTENSION hstore SCHEMA other",
+            "SELECT 1 INTO other.t",
+            "CREATE RULE r AS ON INSERT TO other.t DO INSTEAD NOTHING",
+        ] {
+            assert_eq!(schema(sql).as_deref(), Some("other"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn reading_and_referring_is_fine() {
+        for sql in [
+            "CREATE TABLE t (a int REFERENCES public.plans (id), m public.mood DEFAULT public.f(1))",
+            "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.plans ON DELETE CASCADE",
+            "INSERT INTO t SELECT p.a FROM public.plans p WHERE EXISTS (SELECT FROM public.x)",
+            "UPDATE t SET a = public.f(p.a) FROM public.plans p WHERE t.a = p.a",
+            "DELETE FROM t USING public.plans p WHERE t.a = p.a",
+            "CREATE VIEW v AS SELECT * FROM public.plans JOIN t USING (a)",
+            "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION public.touch()",
+            "CREATE TABLE copy (LIKE public.plans INCLUDING ALL)",
+            "CREATE FUNCTION f(p public.plans) RETURNS public.mood LANGUAGE sql AS 'DELETE FROM public.x'",
+            "MERGE INTO t USING public.s ON t.a = s.a WHEN MATCHED THEN UPDATE SET a = s.b",
+            "UPDATE t SET a = t.b",
+            "COMMENT ON COLUMN t.a IS 'x'",
+            "CREATE INDEX i ON t (lower(a) public.text_ops)",
+            "SELECT public.f(1)",
+            "DO $$ BEGIN DELETE FROM public.t; END $$",
+        ] {
+            assert_eq!(schema(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_schema_is_not_a_trespass_and_the_first_one_is_named() {
+        let sql = "DELETE FROM a.t; DELETE FROM b.t; DELETE FROM c.t";
+        assert_eq!(check(sql, &["a".to_owned()]), Some(Trespass { schema: "b".into(), offset: 29 }));
+    }
+}
