@@ -36,7 +36,7 @@ pub(crate) fn get_or_create(
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let start = Instant::now();
     let retries = AtomicUsize::new(0);
-    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, retries: &retries };
+    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, inspect: false, retries: &retries };
     let created = !overview.absent.is_empty()
         && match pool::take(session, settings, sets, name)? {
             Taken::Yes => true,

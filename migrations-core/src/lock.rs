@@ -19,6 +19,8 @@ pub(crate) const FLEET_BUSY: &str = "MGB01";
 pub(crate) const TENANT_BUSY: &str = "MGB02";
 /// What the plan was made from is not so any more.
 pub(crate) const STALE: &str = "MGS01";
+/// A migration changed what is not its tenant's.
+pub(crate) const TRESPASS: &str = "MGI01";
 
 /// A lock that a message takes before anything else.
 #[derive(Clone, Copy, Debug)]

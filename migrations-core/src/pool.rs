@@ -62,7 +62,8 @@ pub(crate) fn fill(
     // The first one shows whether the set can be renamed at all.
     let first = TenantName::for_spare(fastrand::u64(..));
     let retries = AtomicUsize::new(0);
-    Provisioning { settings, set: sets.tenant, durable: true, retries: &retries }.create(session, &first, None)?;
+    Provisioning { settings, set: sets.tenant, durable: true, inspect: false, retries: &retries }
+        .create(session, &first, None)?;
     let pinned = pinned_functions(&mut session.client, &first)?;
     if !pinned.is_empty() {
         drop_spare(session, settings, &first)?;

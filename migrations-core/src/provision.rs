@@ -19,6 +19,8 @@ pub(crate) struct Provisioning<'a> {
     pub(crate) set: &'a MigrationSet,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
+    /// Whether the transaction looks at what it wrote.
+    pub(crate) inspect: bool,
     /// Counts what was tried again.
     pub(crate) retries: &'a AtomicUsize,
 }
@@ -35,6 +37,7 @@ impl Provisioning<'_> {
             origin: Origin::Created { id },
             lock_timeout: self.settings.lock_timeout,
             durable: self.durable,
+            inspect: self.inspect,
         };
         let mut retries = Retries::new(self.retries);
         let mut polling = Polling::new(self.settings.lock_wait);

@@ -108,6 +108,7 @@ fn job<'a>(settings: &'a Settings, set: &'a MigrationSet, owner: Owner<'a>, clai
         origin: Origin::Exists,
         lock_timeout: settings.lock_timeout,
         durable: !matches!(owner, Owner::Tenant(_)),
+        inspect: false,
     }
 }
 

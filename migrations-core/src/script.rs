@@ -40,7 +40,12 @@ pub(crate) struct Job<'a> {
     pub(crate) lock_timeout: Duration,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
+    /// Whether the transaction looks at what it wrote, and rolls back when something of it is not the tenant's.
+    pub(crate) inspect: bool,
 }
+
+/// Raises when the transaction defined something outside of some schemas.
+const INSPECTION: &str = include_str!("inspection.sql");
 
 /// Where the schema comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +147,18 @@ impl Job<'_> {
             }
             script.push(history::insert(self.schema(), migration));
         }
+        if self.inspect {
+            script.push(self.inspection(migrations.clone()));
+        }
         script.push(self.record(migrations.end));
         script
+    }
+
+    fn inspection(&self, migrations: Range<usize>) -> String {
+        let allowed = self.set.migrations()[migrations].iter().flat_map(|migration| migration.allowed_schemas());
+        let allowed: Vec<_> =
+            allowed.map(String::as_str).chain([self.schema()]).map(|name| Literal(name).to_string()).collect();
+        INSPECTION.replace("%allowed%", &format!("ARRAY[{}]", allowed.join(", "))).replace("%code%", lock::TRESPASS)
     }
 
     /// The settings of the transaction and the guard.
@@ -373,6 +388,7 @@ mod tests {
             origin,
             lock_timeout: Duration::from_secs(3),
             durable: false,
+            inspect: false,
         }
     }
 

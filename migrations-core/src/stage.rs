@@ -80,6 +80,7 @@ fn bring(
             origin: Origin::Exists,
             lock_timeout: settings.lock_timeout,
             durable: true,
+            inspect: false,
         };
         match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
             Standing::Applied(applied) if applied == set.migrations().len() && claim.is_current(set) => {

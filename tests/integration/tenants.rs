@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use migrations_core::{Error, State, TenantName};
+use migrations_core::{Error, RunOptions, State, TenantName};
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{AUTHOR, NOTES, column, execute, exists, history, migrator, name, number, with_tenants};
@@ -137,4 +137,35 @@ fn a_migration_that_changes_another_schema_is_refused_before_anything_is_done() 
     let allowed = format!("-- migrate: allow-schema public\n{sql}");
     assert!(migrator(&[NOTES, ("V2__reaches_out", &allowed)]).run(test.database()).unwrap().is_success());
     assert_eq!(history(&test, "acme"), ["1", "2"]);
+}
+
+#[test]
+fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech"]);
+    let leaks = [
+        ("EXECUTE 'CREATE TABLE public.leak (a int)'", "relation leak"),
+        ("EXECUTE 'CREATE FUNCTION globex.leak() RETURNS int LANGUAGE sql AS ''SELECT 1'''", "function globex.leak()"),
+        ("EXECUTE 'CREATE TYPE public.leak AS ENUM (''a'')'", "type leak"),
+        ("EXECUTE 'ALTER TABLE globex.notes ADD CHECK (id > 0)'", "relation globex.notes"),
+        ("EXECUTE 'CREATE SCHEMA leak'", "schema leak"),
+    ];
+    let before = column(&test, "SELECT c.oid::text || c.xmin FROM pg_class c ORDER BY 1");
+    for (leak, what) in leaks {
+        let sql = format!("DO $$ BEGIN IF current_schema() = 'acme' THEN {leak}; END IF; END $$");
+        let newer = migrator(&[NOTES, ("V2__leak", &sql)]).jobs(2);
+        let report = newer.run_with(test.database(), &RunOptions::new().only([name("acme")])).unwrap();
+        assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{leak}: {:?}", report.failures);
+        assert!(report.failures[0].message().contains(what), "{leak}: {}", report.failures[0]);
+    }
+    assert_eq!(column(&test, "SELECT c.oid::text || c.xmin FROM pg_class c ORDER BY 1"), before, "nothing is left");
+
+    // A foreign key into a shared table marks that table, which is as it should be; and what is allowed is allowed.
+    let key = ("V2__key", "ALTER TABLE notes ADD COLUMN plan text REFERENCES plans");
+    let allowed = (
+        "V3__allowed",
+        "-- migrate: allow-schema public\nDO $$ BEGIN IF current_schema() = 'acme' THEN CREATE TABLE public.meant (); \
+         END IF; END $$",
+    );
+    let report = migrator(&[NOTES, key, allowed]).jobs(2).run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 3, "{:?}", report.failures);
 }

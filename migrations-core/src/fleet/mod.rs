@@ -4,6 +4,7 @@
 //! says so; one that another run is at work on is left for the end. Nothing here grows with the fleet but the list of what
 //! was done.
 
+mod canary;
 mod queue;
 mod tally;
 
@@ -28,6 +29,7 @@ use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::ask;
 
+use canary::{Canary, Inspection, Start};
 use queue::{Queue, Task};
 use tally::{Tally, lock};
 
@@ -51,6 +53,7 @@ pub(crate) struct Fleet<'a> {
     durable: bool,
     jobs: usize,
     queue: Mutex<Queue>,
+    canary: Canary,
     tally: Tally,
 }
 
@@ -64,6 +67,7 @@ impl<'a> Fleet<'a> {
             durable: false,
             jobs: settings.jobs,
             queue: Mutex::default(),
+            canary: Canary::default(),
             tally: Tally::new(0, settings.budget),
         }
     }
@@ -131,6 +135,9 @@ impl<'a> Fleet<'a> {
             if tasks.is_empty() {
                 break;
             }
+            if tasks.len() > 1 && self.canary.is_untried() {
+                self.single(session, &mut resolver, tasks.remove(0), &mut busy)?;
+            }
             if tasks.len() > 1 {
                 tasks = self.group(session, &mut resolver, tasks)?;
             }
@@ -172,6 +179,7 @@ impl<'a> Fleet<'a> {
             origin,
             lock_timeout: self.settings.lock_timeout,
             durable: self.durable,
+            inspect: false,
         }
     }
 
@@ -188,10 +196,11 @@ impl<'a> Fleet<'a> {
         let (mut together, mut single) = (Vec::new(), Vec::new());
         for task in tasks {
             let job = match &task {
+                Task::Create { .. } if !self.canary.has_passed(Start::New) => None,
                 Task::Create { id, name } => Some(self.job(name, Claim::default(), Origin::Created { id: Some(*id) })),
                 Task::Migrate(claim) => {
                     match resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)? {
-                        Standing::Applied(applied) => {
+                        Standing::Applied(applied) if self.canary.has_passed(Start::Behind(applied)) => {
                             Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
                         }
                         _ => None,
@@ -247,14 +256,19 @@ impl<'a> Fleet<'a> {
     }
 
     fn create(&self, session: &mut Session<'_>, name: &TenantName, id: i64) -> Finished {
+        let inspection = self.canary.enter(Start::New);
         let provisioning = Provisioning {
             settings: self.settings,
             set: self.set,
             durable: self.durable,
+            inspect: inspection.is_some(),
             retries: &self.tally.retries,
         };
         match provisioning.create(session, name, Some(id)) {
-            Ok(true) => Finished::Created,
+            Ok(true) => {
+                inspection.map(Inspection::pass);
+                Finished::Created
+            }
             Ok(false) => Finished::Current,
             Err(Error::Locked { .. }) => Finished::Busy,
             Err(Error::Failed(failure)) => Finished::Failed(failure),
@@ -286,7 +300,14 @@ impl<'a> Fleet<'a> {
                 Standing::Applied(all) if all == self.set.migrations().len() && claim.claim.is_current(self.set) => {
                     return Ok(Finished::Current);
                 }
-                Standing::Applied(applied) => session.apply(&Job { applied, ..job }),
+                Standing::Applied(applied) => {
+                    let inspection = self.canary.enter(Start::Behind(applied));
+                    let outcome = session.apply(&Job { applied, inspect: inspection.is_some(), ..job });
+                    if let (Outcome::Done(_), Some(inspection)) = (&outcome, inspection) {
+                        inspection.pass();
+                    }
+                    outcome
+                }
                 Standing::Ahead { version } => return Ok(Finished::Ahead(version)),
                 Standing::Missing => return fail(Reason::SchemaMissing),
                 Standing::Diverged(divergence) => return fail(Reason::Diverged(divergence)),

@@ -131,6 +131,11 @@ impl Migration {
         &self.recorded
     }
 
+    /// Schemas other than its own that it says it changes.
+    pub(crate) fn allowed_schemas(&self) -> &[String] {
+        &self.allowed_schemas
+    }
+
     /// What is known of its costs.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts

@@ -91,10 +91,16 @@ pub fn is_held(folder: &Path) -> bool {
 }
 
 /// A program that is a shell script.
+///
+/// Written by another process: a process that another test starts in this moment could inherit our open file, and a file
+/// that is open for writing cannot be executed.
 pub fn script(folder: &Path, name: &str, body: &str) {
-    let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    let written = Command::new("/bin/sh")
+        .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#, "script"])
+        .arg(folder.join(name))
+        .arg(body)
+        .status();
+    assert!(written.unwrap().success());
 }
 
 /// The folder of the machine's own programs.
