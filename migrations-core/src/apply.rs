@@ -1,8 +1,9 @@
 //! Sends one schema its scripts, and says what became of them.
 
-use postgres::error::ErrorPosition;
+use postgres::error::{ErrorPosition, SqlState};
 use postgres::{Client, SimpleQueryMessage};
 
+use crate::blockers;
 use crate::database::{Database, chain};
 use crate::error::{Error, ServerError};
 use crate::failure::{Failure, Reason};
@@ -113,6 +114,9 @@ impl<'a> Session<'a> {
     fn together(&mut self, job: &Job<'_>, script: &Script) -> Result<(), Refusal> {
         self.client.batch_execute(&script.message()).map_err(|error| {
             refusal(job, &error, |failure| {
+                if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
+                    failure.blockers = blockers::find(&mut self.client, job);
+                }
                 if let Some(place) = locate::place(&mut self.client, job, script, &error) {
                     failure.migration = Some(place.migration);
                     failure.excerpt = Some(place.excerpt);
@@ -256,7 +260,14 @@ fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Fa
 
 /// A failure that is not about a place in a migration.
 pub(crate) fn failure(job: &Job<'_>, reason: Reason) -> Failure {
-    Failure { set: job.set.name().clone(), tenant: job.tenant().cloned(), migration: None, excerpt: None, reason }
+    Failure {
+        set: job.set.name().clone(),
+        tenant: job.tenant().cloned(),
+        migration: None,
+        excerpt: None,
+        reason,
+        blockers: Vec::new(),
+    }
 }
 
 fn lost(error: &Error) -> Reason {

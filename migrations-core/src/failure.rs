@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::blockers::Blocker;
 use crate::error::ServerError;
 use crate::excerpt::Excerpt;
 use crate::name::TenantName;
@@ -17,6 +18,7 @@ pub struct Failure {
     pub(crate) migration: Option<String>,
     pub(crate) excerpt: Option<Excerpt>,
     pub(crate) reason: Reason,
+    pub(crate) blockers: Vec<Blocker>,
 }
 
 /// Why a schema was not migrated.
@@ -92,6 +94,11 @@ impl Failure {
         &self.reason
     }
 
+    /// Who held locks on the schema's tables, where the failure is about a lock that was not to be had.
+    pub fn blockers(&self) -> &[Blocker] {
+        &self.blockers
+    }
+
     /// What the server says, where the server refused a statement.
     pub fn server(&self) -> Option<&ServerError> {
         match &self.reason {
@@ -128,6 +135,9 @@ impl fmt::Display for Failure {
             write!(f, "\n{excerpt}")?;
         }
         write!(f, "\n{}", Lines(&self.reason))?;
+        for blocker in &self.blockers {
+            write!(f, "\n   = locked by: {blocker}")?;
+        }
         if matches!(self.reason, Reason::Server(_)) {
             let unchanged = match &self.tenant {
                 Some(tenant) => format!("tenant {tenant} is"),

@@ -37,6 +37,7 @@
 //! | `apply` | sends a script, and says what became of it |
 //! | `locate` | finds the place in a migration that an error is about |
 //! | `stage` | the registry and the shared set, which come before the tenants |
+//! | `blockers` | who holds the lock that a migration did not get |
 //! | `provision` | a new tenant, whole or not at all |
 //! | `fleet` | all tenants that are not up to date, by several workers |
 //! | `preflight` | what is going to hurt, said before it does |
@@ -48,6 +49,7 @@
 
 mod admission;
 mod apply;
+mod blockers;
 mod database;
 mod error;
 mod event;
@@ -76,6 +78,7 @@ mod status;
 mod survey;
 mod tenant;
 
+pub use blockers::Blocker;
 pub use database::Database;
 pub use error::{ConnectError, Error, ServerError};
 pub use event::{Event, Progress};

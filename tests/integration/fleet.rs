@@ -311,3 +311,29 @@ fn a_report_knows_the_slowest_and_the_median() {
     assert_eq!(history(&test, "tenant_003"), ["1", "2"]);
     assert_eq!(column(&test, "SELECT outcome FROM migrations.runs ORDER BY id DESC LIMIT 1"), ["success"]);
 }
+
+#[test]
+fn a_lock_that_is_never_let_go_is_a_failure_that_names_who_holds_it() {
+    let test = fleet(2);
+    let mut config = test.database().config().clone();
+    let mut holder = config.application_name("checkout").connect(postgres::NoTls).unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE tenant_000.notes IN ACCESS SHARE MODE").unwrap();
+    let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let newer = migrator(&[NOTES, AUTHOR]).lock_timeout(Duration::from_millis(50));
+
+    let report = newer.run(test.database()).unwrap();
+
+    assert_eq!((report.tenants.migrated, report.tenants.failed), (1, 1));
+    let failure = &report.failures[0];
+    assert_eq!((failure.sqlstate(), failure.migration()), (Some("55P03"), Some("V2__author")));
+    let [blocker] = failure.blockers() else { panic!("{failure}") };
+    assert_eq!((blocker.pid, blocker.application.as_str()), (pid, "checkout"));
+    assert_eq!(blocker.state, "idle in transaction");
+    assert!(blocker.age >= Duration::from_millis(250), "{blocker}");
+    let text = failure.to_string();
+    assert!(
+        text.contains(&format!("locked by: pid {pid} (\"checkout\", user postgres, idle in transaction) for ")),
+        "{text}"
+    );
+    assert_eq!(history(&test, "tenant_000"), ["1"]);
+}

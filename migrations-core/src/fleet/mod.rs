@@ -278,6 +278,7 @@ impl<'a> Fleet<'a> {
                 migration: None,
                 excerpt: None,
                 reason: Reason::Refused(error.to_string()),
+                blockers: Vec::new(),
             })),
         }
     }
