@@ -44,7 +44,7 @@ ORDER BY a.xact_start LIMIT 5";
 /// Looks for them. The lock was given up when the statement failed, so this is who holds one now.
 pub(crate) fn find(client: &mut Client, job: &Job<'_>) -> Vec<Blocker> {
     let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] =
-        [(&job.schema(), Type::TEXT), (&job.layout.shared.as_str(), Type::TEXT)];
+        [(&job.schema(), Type::TEXT), (&job.layout().shared.as_str(), Type::TEXT)];
     // An answer would be welcome; the failure stands without it.
     let rows = client.query_typed(HOLDERS, &parameters).unwrap_or_default();
     let blocker = |row: &postgres::Row| Blocker {

@@ -29,15 +29,10 @@ impl Provisioning<'_> {
     /// Makes the tenant; `false` when somebody else had made it before.
     pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
         let job = Job {
-            layout: &self.settings.layout,
-            set: self.set,
-            owner: Owner::Tenant(name),
-            claim: Claim::default(),
-            applied: 0,
             origin: Origin::Created { id },
-            lock_timeout: self.settings.lock_timeout,
             durable: self.durable,
             inspect: self.inspect,
+            ..Job::new(self.settings, self.set, Owner::Tenant(name), Claim::default())
         };
         let mut retries = Retries::new(self.retries);
         let mut polling = Polling::new(self.settings.lock_wait);

@@ -74,7 +74,7 @@ pub(crate) fn rehearse(
         };
     }
     for name in &create {
-        let job = job(settings, sets.tenant, Owner::Tenant(name), Claim::default());
+        let job = Job::new(settings, sets.tenant, Owner::Tenant(name), Claim::default());
         found.push(rehearsal(&Job { origin: Origin::Created { id: None }, ..job }));
     }
     Ok(found)
@@ -87,7 +87,7 @@ fn schema(
     owner: Owner<'_>,
     claim: Claim,
 ) -> Result<Option<Rehearsal>, Error> {
-    let job = job(settings, set, owner, claim);
+    let job = Job::new(settings, set, owner, claim);
     Ok(match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
         Standing::Applied(all) if all == set.migrations().len() && claim.is_current(set) => None,
         Standing::Applied(applied) => Some(rehearsal(&Job { applied, ..job })),
@@ -96,20 +96,6 @@ fn schema(
         }
         _ => None,
     })
-}
-
-fn job<'a>(settings: &'a Settings, set: &'a MigrationSet, owner: Owner<'a>, claim: Claim) -> Job<'a> {
-    Job {
-        layout: &settings.layout,
-        set,
-        owner,
-        claim,
-        applied: 0,
-        origin: Origin::Exists,
-        lock_timeout: settings.lock_timeout,
-        durable: !matches!(owner, Owner::Tenant(_)),
-        inspect: false,
-    }
 }
 
 fn rehearsal(job: &Job<'_>) -> Rehearsal {

@@ -6,14 +6,14 @@
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::time::Duration;
 
 use crate::history;
 use crate::lock::{self, Lock};
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
-use crate::set::{MigrationSet, Mode};
+use crate::set::{Migration, MigrationSet, Mode};
+use crate::settings::Settings;
 use crate::sql::{Ident, Literal, OrNull};
 
 /// Whose schema it is.
@@ -27,7 +27,7 @@ pub(crate) enum Owner<'a> {
 /// One schema to bring up to date, and what the plan knows of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub(crate) layout: &'a Layout,
+    pub(crate) settings: &'a Settings,
     pub(crate) set: &'a MigrationSet,
     pub(crate) owner: Owner<'a>,
     /// What the guard checks that it still is so.
@@ -36,8 +36,6 @@ pub(crate) struct Job<'a> {
     pub(crate) applied: usize,
     /// How the schema comes into being.
     pub(crate) origin: Origin,
-    /// How long a statement waits for a lock on a table.
-    pub(crate) lock_timeout: Duration,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
     /// Whether the transaction looks at what it wrote, and rolls back when something of it is not the tenant's.
@@ -79,11 +77,22 @@ pub(crate) struct Part {
 /// Ends a statement, also behind a comment without a line end.
 const SEPARATOR: &str = "\n;\n";
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A schema that exists, and to which nothing is applied as far as is known. What tenants commit is on disk when the
+    /// run's last commit is.
+    pub(crate) fn new(settings: &'a Settings, set: &'a MigrationSet, owner: Owner<'a>, claim: Claim) -> Self {
+        let durable = !matches!(owner, Owner::Tenant(_));
+        Self { settings, set, owner, claim, applied: 0, origin: Origin::Exists, durable, inspect: false }
+    }
+
+    pub(crate) fn layout(&self) -> &'a Layout {
+        &self.settings.layout
+    }
+
     pub(crate) fn schema(&self) -> &str {
         match self.owner {
-            Owner::Registry => self.layout.registry.as_str(),
-            Owner::Shared => self.layout.shared.as_str(),
+            Owner::Registry => self.layout().registry.as_str(),
+            Owner::Shared => self.layout().shared.as_str(),
             Owner::Tenant(name) => name.as_str(),
         }
     }
@@ -155,7 +164,7 @@ impl Job<'_> {
     }
 
     fn inspection(&self, migrations: Range<usize>) -> String {
-        let allowed = self.set.migrations()[migrations].iter().flat_map(|migration| migration.allowed_schemas());
+        let allowed = self.set.migrations()[migrations].iter().flat_map(Migration::allowed_schemas);
         let allowed: Vec<_> =
             allowed.map(String::as_str).chain([self.schema()]).map(|name| Literal(name).to_string()).collect();
         INSPECTION.replace("%allowed%", &format!("ARRAY[{}]", allowed.join(", "))).replace("%code%", lock::TRESPASS)
@@ -165,7 +174,7 @@ impl Job<'_> {
     pub(crate) fn opening(&self) -> Vec<String> {
         // A snapshot that is older than the lock would let a stale plan pass.
         let mut opening = vec!["SET TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned()];
-        opening.push(lock::guard(&self.layout.registry, self.lock(), &self.stale()));
+        opening.push(lock::guard(&self.layout().registry, self.lock(), &self.stale()));
         opening.push(self.lock_timeout());
         if !self.durable {
             opening.push("SET LOCAL synchronous_commit = off".to_owned());
@@ -181,12 +190,12 @@ impl Job<'_> {
     }
 
     pub(crate) fn lock_timeout(&self) -> String {
-        format!("SET LOCAL lock_timeout = '{}ms'", self.lock_timeout.as_millis())
+        format!("SET LOCAL lock_timeout = '{}ms'", self.settings.lock_timeout.as_millis())
     }
 
     /// Unqualified names are the schema's own first; then the shared tables; `public` last, where extensions live.
     pub(crate) fn search_path(&self) -> String {
-        let shared = self.layout.shared.as_str();
+        let shared = self.layout().shared.as_str();
         let mut path = Ident(self.schema()).to_string();
         for schema in [shared, "public"] {
             if matches!(self.owner, Owner::Tenant(_)) || schema == "public" {
@@ -207,23 +216,23 @@ impl Job<'_> {
         let same_schema = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema}) IS NOT DISTINCT FROM {oid}");
         match self.owner {
             Owner::Registry if self.claim.digest.is_none() => {
-                let sets = self.layout.table("sets");
+                let sets = self.layout().table("sets");
                 format!("to_regclass({}) IS NOT NULL", Literal(&sets))
             }
             Owner::Registry | Owner::Shared => format!(
                 "NOT ({same_schema} AND (SELECT digest FROM {} WHERE name = {} AND schema_name = {schema}) \
                  IS NOT DISTINCT FROM {digest})",
-                self.layout.table("sets"),
+                self.layout().table("sets"),
                 self.key(),
             ),
             Owner::Tenant(_) => match self.origin {
                 Origin::Exists => format!(
                     "NOT ({same_schema} AND EXISTS (SELECT FROM {} WHERE schema_name = {schema} \
                      AND digest IS NOT DISTINCT FROM {digest}))",
-                    self.layout.table("tenants"),
+                    self.layout().table("tenants"),
                 ),
                 Origin::Created { .. } => {
-                    format!("EXISTS (SELECT FROM {} WHERE schema_name = {schema})", self.layout.table("tenants"))
+                    format!("EXISTS (SELECT FROM {} WHERE schema_name = {schema})", self.layout().table("tenants"))
                 }
             },
         }
@@ -247,7 +256,7 @@ impl Job<'_> {
                 "UPDATE {} SET version = {version}, digest = {digest}, schema_oid = {oid}, in_flight_version = NULL, \
                  in_flight_statement = NULL, migrated_at = clock_timestamp(), last_error = NULL \
                  WHERE schema_name = {schema}",
-                self.layout.table("tenants"),
+                self.layout().table("tenants"),
             ),
             Owner::Registry | Owner::Shared => format!(
                 "INSERT INTO {} (name, schema_name, schema_oid, version, digest, migrated_at) \
@@ -255,14 +264,14 @@ impl Job<'_> {
                  ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
                  schema_oid = excluded.schema_oid, version = excluded.version, digest = excluded.digest, \
                  in_flight_version = NULL, in_flight_statement = NULL, migrated_at = excluded.migrated_at",
-                self.layout.table("sets"),
+                self.layout().table("sets"),
                 self.key(),
             ),
         }
     }
 
     fn register(&self, name: &TenantName, id: Option<i64>) -> String {
-        let tenants = self.layout.table("tenants");
+        let tenants = self.layout().table("tenants");
         let status = if name.is_spare() { "spare" } else { "active" };
         let name = Literal(name.as_str());
         match id {
@@ -301,8 +310,10 @@ impl Job<'_> {
 
     fn row(&self) -> (String, String) {
         match self.owner {
-            Owner::Tenant(name) => (self.layout.table("tenants"), format!("schema_name = {}", Literal(name.as_str()))),
-            Owner::Registry | Owner::Shared => (self.layout.table("sets"), format!("name = {}", self.key())),
+            Owner::Tenant(name) => {
+                (self.layout().table("tenants"), format!("schema_name = {}", Literal(name.as_str())))
+            }
+            Owner::Registry | Owner::Shared => (self.layout().table("sets"), format!("name = {}", self.key())),
         }
     }
 
@@ -364,11 +375,6 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::SchemaName;
-
-    fn layout() -> Layout {
-        Layout { registry: SchemaName::literal("migrations"), shared: SchemaName::literal("public") }
-    }
 
     fn set() -> Result<MigrationSet, crate::Error> {
         MigrationSet::new("tenant")?
@@ -378,26 +384,16 @@ mod tests {
             .with_migration("V4__d", || "SELECT nmae".to_owned())
     }
 
-    fn job<'a>(layout: &'a Layout, set: &'a MigrationSet, name: &'a TenantName, origin: Origin) -> Job<'a> {
-        Job {
-            layout,
-            set,
-            owner: Owner::Tenant(name),
-            claim: Claim::default(),
-            applied: 0,
-            origin,
-            lock_timeout: Duration::from_secs(3),
-            durable: false,
-            inspect: false,
-        }
+    fn job<'a>(settings: &'a Settings, set: &'a MigrationSet, name: &'a TenantName, origin: Origin) -> Job<'a> {
+        Job { origin, ..Job::new(settings, set, Owner::Tenant(name), Claim::default()) }
     }
 
     #[test]
     fn a_no_transaction_migration_splits_the_script_unless_the_schema_is_new() -> Result<(), crate::Error> {
-        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
+        let (settings, set, name) = (Settings::default(), set()?, "acme".parse()?);
         let steps = [Step::Together(0..1), Step::Outside(1), Step::Together(2..4)];
-        assert_eq!(job(&layout, &set, &name, Origin::Exists).steps(), steps);
-        let created = job(&layout, &set, &name, Origin::Created { id: None });
+        assert_eq!(job(&settings, &set, &name, Origin::Exists).steps(), steps);
+        let created = job(&settings, &set, &name, Origin::Created { id: None });
         assert_eq!(created.steps(), [Step::Together(0..4)]);
         assert!(!created.script(0..4).message().contains("CONCURRENTLY"));
         assert_eq!(Job { applied: 4, ..created }.steps(), [Step::Together(4..4)]);
@@ -407,8 +403,8 @@ mod tests {
 
     #[test]
     fn a_position_leads_back_to_the_migration() -> Result<(), crate::Error> {
-        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
-        let script = job(&layout, &set, &name, Origin::Created { id: None }).script(0..4);
+        let (settings, set, name) = (Settings::default(), set()?, "acme".parse()?);
+        let script = job(&settings, &set, &name, Origin::Created { id: None }).script(0..4);
         let message = script.message();
         let position = |text: &str| {
             let at = message.find(text).unwrap_or_default();
@@ -424,8 +420,8 @@ mod tests {
 
     #[test]
     fn a_local_setting_does_not_reach_the_next_migration() -> Result<(), crate::Error> {
-        let (layout, set, name) = (layout(), set()?, "acme".parse()?);
-        let message = job(&layout, &set, &name, Origin::Created { id: None }).script(0..4).message();
+        let (settings, set, name) = (Settings::default(), set()?, "acme".parse()?);
+        let message = job(&settings, &set, &name, Origin::Created { id: None }).script(0..4).message();
         let (before, after) = message.split_once("RESET lock_timeout").unwrap_or_default();
         assert!(before.contains("SELECT 2"));
         assert!(after.contains("SET LOCAL lock_timeout = '3000ms'") && after.contains("SELECT nmae"));

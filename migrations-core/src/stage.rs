@@ -71,17 +71,7 @@ fn bring(
     let mut polling = Polling::new(settings.lock_wait);
     let what = format!("the {} schema", set.name());
     loop {
-        let mut job = Job {
-            layout: &settings.layout,
-            set,
-            owner,
-            claim,
-            applied: 0,
-            origin: Origin::Exists,
-            lock_timeout: settings.lock_timeout,
-            durable: true,
-            inspect: false,
-        };
+        let mut job = Job::new(settings, set, owner, claim);
         match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
             Standing::Applied(applied) if applied == set.migrations().len() && claim.is_current(set) => {
                 report.version = set.version_at(applied);

@@ -6,6 +6,7 @@
 
 use std::env;
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,10 @@ impl RunFolder {
                 .tempdir_in(&base)
                 .map_err(Error::io("create a folder in", &base))?;
             let path = folder.path();
-            let lock = File::open(path).map_err(Error::io("open", path))?;
+            let lock = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(Error::io("open", path))?,
+            };
             let locked = lock::try_lock(&lock).map_err(Error::io("lock", path))?;
             if locked && is_still_there(path, &lock) {
                 account.own(path).map_err(Error::io("give the server's user the folder", path))?;

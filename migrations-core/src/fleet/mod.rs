@@ -29,7 +29,7 @@ use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::ask;
 
-use canary::{Canary, Inspection, Start};
+use canary::{Canary, Start};
 use queue::{Queue, Task};
 use tally::{Tally, lock};
 
@@ -170,17 +170,7 @@ impl<'a> Fleet<'a> {
     }
 
     fn job<'b>(&'b self, name: &'b TenantName, claim: Claim, origin: Origin) -> Job<'b> {
-        Job {
-            layout: &self.settings.layout,
-            set: self.set,
-            owner: Owner::Tenant(name),
-            claim,
-            applied: 0,
-            origin,
-            lock_timeout: self.settings.lock_timeout,
-            durable: self.durable,
-            inspect: false,
-        }
+        Job { origin, durable: self.durable, ..Job::new(self.settings, self.set, Owner::Tenant(name), claim) }
     }
 
     /// Deals with several tenants in one transaction, and so in one commit. Whatever cannot be done so, and all of them
@@ -266,7 +256,9 @@ impl<'a> Fleet<'a> {
         };
         match provisioning.create(session, name, Some(id)) {
             Ok(true) => {
-                inspection.map(Inspection::pass);
+                if let Some(inspection) = inspection {
+                    inspection.pass();
+                }
                 Finished::Created
             }
             Ok(false) => Finished::Current,
