@@ -96,21 +96,25 @@ pub(crate) enum Command {
     Status(Status),
     #[command(subcommand)]
     Tenant(Tenant),
+    #[command(subcommand)]
+    Pool(Pool),
     Wait(Wait),
 }
 
 /// Brings the database up to date: the registry, the shared schema, then every tenant.
 ///
-/// A tenant that fails does not stop the others. Running it again, from two places or after a crash is safe: it takes
-/// up what is left.
+/// A tenant that fails does not stop the others, unless --fail-fast or one of the --max options says so. Running it
+/// again, from two places or after a crash is safe: it takes up what is left.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   {program} up
   {program} up --create acme --create globex
   {program} up --tenant acme --wait 2m
+  {program} up --jobs 8 --max-distinct 2
+  {program} up --dry-run > up.sql
 
-Exit codes: 0 everything is up to date, 1 something failed, 2 usage")]
+Exit codes: 0 everything is up to date (--dry-run: it is shown), 1 something failed, 2 usage")]
 pub(crate) struct Up {
     /// Register this tenant first, unless it is; can be given more than once
     #[arg(long, value_name = "NAME")]
@@ -132,6 +136,37 @@ pub(crate) struct Up {
     /// 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
+
+    /// How many tenants to migrate in one transaction, which pays where a commit is slow [default: what the binary sets,
+    /// or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) group: Option<u16>,
+
+    /// Take no further tenant after the first one that fails
+    #[arg(long, conflicts_with = "max_failures")]
+    pub(crate) fail_fast: bool,
+
+    /// Take no further tenant after N have failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_failures: Option<u32>,
+
+    /// Take no further tenant after failures with N different SQLSTATEs: one cause can fail for many, several are a sign
+    /// that more is wrong
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_distinct: Option<u32>,
+
+    /// How long a migration's statement waits for a table's lock before it is tried again [default: what the binary
+    /// sets, or 3s]
+    #[arg(long, value_name = "DURATION", value_parser = lock_timeout)]
+    pub(crate) lock_timeout: Option<Duration>,
+
+    /// How long to wait for another run that is at work on the same schema [default: what the binary sets, or 5m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) lock_wait: Option<Duration>,
+
+    /// Show the SQL that a run would send, as a script for psql, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Shows where the shared schema and every tenant stand, without changing anything.
@@ -287,9 +322,67 @@ pub(crate) struct Forget {
     pub(crate) name: TenantName,
 }
 
+/// Keeps spare schemas, provisioned ahead, for sign-ups that cannot wait.
+///
+/// A new tenant takes one by renaming it. A run migrates them with the tenants.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  {program} pool fill 10
+  {program} pool status
+
+Exit codes: 0 done, 1 something failed, 2 usage")]
+pub(crate) enum Pool {
+    Fill(Fill),
+    Status(PoolStatus),
+    Drain(Drain),
+}
+
+/// Makes spare schemas until there are N.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  {program} pool fill 10
+
+Exit codes: 0 they are there, 1 something failed, 2 usage")]
+pub(crate) struct Fill {
+    /// How many there are to be
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) size: u32,
+}
+
+/// Shows how many spare schemas there are.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  {program} pool status --format json
+
+Exit codes: 0 done, 1 something failed, 2 usage")]
+pub(crate) struct PoolStatus {}
+
+/// Drops all spare schemas.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  {program} pool drain
+
+Exit codes: 0 done, 1 something failed, 2 usage")]
+pub(crate) struct Drain {}
+
 /// Reads a duration as in `30s` or `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as in 30s or 2m"))
+}
+
+/// Reads a duration that PostgreSQL can have as its `lock_timeout`: whole milliseconds in an `int4`, of which 0 is no
+/// limit (<https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT>).
+fn lock_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    match i32::try_from(timeout.as_millis()) {
+        Ok(0) => Err("without a limit, everybody queues behind the statement; give 1ms or more".to_owned()),
+        Ok(_) => Ok(timeout),
+        Err(_) => Err("PostgreSQL waits for 24days at the most".to_owned()),
+    }
 }
 
 /// The name of the running binary.
@@ -390,5 +483,13 @@ mod tests {
     fn a_duration_without_a_unit_is_refused_with_an_example() {
         let error = parsed("x wait --timeout 30").map(drop);
         assert!(error.is_err_and(|text| text.contains("30s or 2m")));
+    }
+
+    #[test]
+    fn a_lock_timeout_is_one_that_postgresql_has() {
+        for (text, milliseconds) in [("1ms", Ok(1)), ("24days", Ok(2_073_600_000)), ("999us", Err(())), ("25days", Err(()))]
+        {
+            assert_eq!(lock_timeout(text).map(|timeout| timeout.as_millis()).map_err(drop), milliseconds, "{text}");
+        }
     }
 }

@@ -93,7 +93,7 @@ fn execute<'a>(args: &[OsString], migrator: impl IntoMigrator, stdout: Stream<'a
         Err(error) => return output.usage(&error, args::asks_for_json(args)),
     };
     output.configure(&cli.global);
-    logging::start(&cli.global);
+    logging::start(&cli.global, output.progress());
     let done = match migrator.into_migrator() {
         Ok(migrator) => command::run(cli, migrator, &mut output),
         Err(error) => Err(error.into()),

@@ -2,10 +2,12 @@
 //! wins over all of them.
 
 use std::env;
+use std::sync::Arc;
 
-use log::LevelFilter;
+use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::args::Global;
+use crate::progress::Progress;
 
 /// Libraries that tell more than an operator asked for with `-v`.
 const CHATTY: [&str; 3] = ["refinery_core", "tokio_postgres", "postgres"];
@@ -14,7 +16,30 @@ const CHATTY: [&str; 3] = ["refinery_core", "tokio_postgres", "postgres"];
 /// would tell them twice. With `-v` the log is the run's story, and has them in their place.
 const EVENTS: &str = "migrations_core::event";
 
-pub(crate) fn start(global: &Global) {
+/// A logger whose lines do not meet the progress bar.
+struct Beside {
+    logger: env_logger::Logger,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Log for Beside {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.logger.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        match &self.progress {
+            Some(progress) if self.logger.matches(record) => progress.aside(|| self.logger.log(record)),
+            _ => self.logger.log(record),
+        }
+    }
+
+    fn flush(&self) {
+        self.logger.flush();
+    }
+}
+
+pub(crate) fn start(global: &Global, progress: Option<Arc<Progress>>) {
     let mut builder = env_logger::Builder::new();
     match env::var("RUST_LOG").ok().filter(|filters| !filters.is_empty()) {
         Some(filters) => {
@@ -26,8 +51,12 @@ pub(crate) fn start(global: &Global) {
             }
         }
     }
+    let logger = builder.build();
+    let level = logger.filter();
     // A second logger is refused, as in a test that calls this more than once; the first one stays.
-    let _ = builder.try_init();
+    if log::set_boxed_logger(Box::new(Beside { logger, progress })).is_ok() {
+        log::set_max_level(level);
+    }
 }
 
 /// Whether the log can print anything while a run goes well.

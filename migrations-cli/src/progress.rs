@@ -1,76 +1,169 @@
-//! What is seen while a command goes on: on a terminal a line that counts tenants, and is gone when there is a result;
-//! elsewhere only that another run is waited for, which can take minutes. Warnings are seen on both.
+//! What is seen while a command goes on: on a terminal a bar that counts tenants, and is gone when there is a result;
+//! elsewhere a line now and then, which a short run ends before. Warnings, and that another run is waited for, are seen
+//! on both.
+//!
+//! The events of the workers only count. One thread of its own draws, so that a tenant that takes long is seen to.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use migrations_core::Event;
 
-use crate::args::Global;
+use crate::args::{Format, Global};
 use crate::logging;
 use crate::output::text;
 
-/// How often the line on a terminal is written at most.
-const LINE_PAUSE: Duration = Duration::from_millis(100);
+/// How often the bar is drawn. A run that is shorter never shows it.
+const BAR_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often a line is written where there is no terminal.
+const LINE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often a file or a pipe is told at most that the command waits: many tenants can be waited for.
 const NOTE_PAUSE: Duration = Duration::from_secs(30);
 
-/// Goes to the line's start and empties it.
-const ERASE: &str = "\r\x1b[K";
+/// The bar, and what the lines have; before the tenants' turn there is nothing to measure.
+const MEASURED: &str = "[{bar:24}] {wide_msg}";
+const UNMEASURED: &str = "{wide_msg}";
 
 pub(crate) struct Progress {
-    is_terminal: bool,
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<Ticker>>,
+}
+
+/// What the workers, the log and the drawing thread have in common.
+struct Shared {
+    /// Where there is a terminal.
+    bar: Option<ProgressBar>,
+    /// Whether the bar is on the terminal.
+    is_drawn: AtomicBool,
     counts: Mutex<Counts>,
 }
 
-#[derive(Default)]
+/// The drawing thread. It ends when the sender is gone.
+struct Ticker {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
 struct Counts {
+    started: Instant,
     total: usize,
     done: usize,
     failed: usize,
-    remaining: Option<Duration>,
+    /// How long the rest was going to take, and when that was known.
+    remaining: Option<(Duration, Instant)>,
     waiting: Option<String>,
-    written: Option<Instant>,
+    noted: Option<Instant>,
 }
 
 impl Progress {
     /// What is seen, unless the log tells it already or nobody wants to know.
-    pub(crate) fn new(global: &Global) -> Option<Self> {
+    pub(crate) fn new(global: &Global, is_terminal: bool) -> Option<Self> {
+        if global.quiet || logging::is_talkative(global) {
+            return None;
+        }
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let is_terminal = io::stderr().is_terminal() && !is_dumb;
-        let is_wanted = !global.quiet && !logging::is_talkative(global);
-        is_wanted.then(|| Self { is_terminal, counts: Mutex::default() })
+        let has_bar = is_terminal && !is_dumb && global.format == Format::Text;
+        let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style(UNMEASURED));
+        let bar = has_bar.then(bar);
+        let counts = Mutex::new(Counts::new(Instant::now()));
+        let shared = Arc::new(Shared { bar, is_drawn: AtomicBool::new(false), counts });
+        Some(Self { shared, ticker: Mutex::default() })
     }
 
     pub(crate) fn on(&self, event: &Event<'_>) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Event::Warning { text } = event {
-            let erase = if self.is_terminal { ERASE } else { "" };
-            return write(&format!("{erase}warning: {text}\n"));
-        }
-        let is_news = counts.count(event);
-        let pause = if self.is_terminal { LINE_PAUSE } else { NOTE_PAUSE };
         let now = Instant::now();
-        if !is_news || counts.written.is_some_and(|written| now - written < pause) {
-            return;
+        let mut counts = lock(&self.shared.counts);
+        counts.count(event, now);
+        let note = match event {
+            Event::Warning { text } => Some(format!("warning: {text}\n")),
+            Event::Waiting { what } if self.shared.bar.is_none() && counts.is_time_for_a_note(now) => {
+                Some(format!("{}\n", waits_for(what)))
+            }
+            _ => None,
+        };
+        let has_news = counts.total > 0 || counts.waiting.is_some();
+        drop(counts);
+        if let Some(note) = note {
+            self.aside(|| write(&note));
         }
-        match (self.is_terminal, event) {
-            (true, _) => write(&format!("{ERASE}{}", counts.line())),
-            (false, Event::Waiting { what }) => write(&format!("{}\n", waits_for(what))),
-            (false, _) => return,
+        if has_news {
+            lock(&self.ticker).get_or_insert_with(|| Ticker::start(Arc::clone(&self.shared)));
         }
-        counts.written = Some(now);
     }
 
-    /// Takes the line away, for a result to take its place.
-    pub(crate) fn clear(&self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_terminal && counts.written.take().is_some() {
-            write(ERASE);
+    /// Does what writes to the terminal, without the bar in its way.
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
+        match &self.shared.bar {
+            Some(bar) if self.shared.is_drawn.load(Ordering::Acquire) => bar.suspend(write),
+            _ => write(),
         }
     }
+
+    /// Draws and writes no more, and takes the bar away.
+    pub(crate) fn finish(&self) {
+        let ticker = lock(&self.ticker).take();
+        let Some(Ticker { stop, thread }) = ticker else { return };
+        drop(stop);
+        // A panic in it has been told of on stderr; the command's result is as good without a bar.
+        let _ = thread.join();
+        if let Some(bar) = &self.shared.bar
+            && self.shared.is_drawn.swap(false, Ordering::AcqRel)
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Ticker {
+    fn start(shared: Arc<Shared>) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let pause = if shared.bar.is_some() { BAR_PAUSE } else { LINE_PAUSE };
+        let thread = thread::spawn(move || {
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                shared.show(Instant::now());
+            }
+        });
+        Self { stop, thread }
+    }
+}
+
+impl Shared {
+    fn show(&self, now: Instant) {
+        let counts = lock(&self.counts);
+        let (done, total) = (counts.done, counts.total);
+        let line = counts.line(now, self.bar.is_some());
+        drop(counts);
+        match &self.bar {
+            Some(bar) => {
+                self.is_drawn.store(true, Ordering::Release);
+                draw(bar, done, total, line);
+            }
+            None if total > 0 => write(&format!("{line}\n")),
+            None => {}
+        }
+    }
+}
+
+fn draw(bar: &ProgressBar, done: usize, total: usize, line: String) {
+    let [done, total] = [done, total].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+    if total > 0 && bar.length() != Some(total) {
+        bar.set_style(style(MEASURED));
+        bar.set_length(total);
+    }
+    bar.set_position(done);
+    bar.set_message(line);
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
 }
 
 /// Nobody misses it when the reader is gone.
@@ -79,40 +172,77 @@ fn write(text: &str) {
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn waits_for(what: &str) -> String {
     format!("{what} is locked by another run; waiting")
 }
 
 impl Counts {
-    /// Whether the event changes the line.
-    fn count(&mut self, event: &Event<'_>) -> bool {
+    fn new(now: Instant) -> Self {
+        Self { started: now, total: 0, done: 0, failed: 0, remaining: None, waiting: None, noted: None }
+    }
+
+    fn count(&mut self, event: &Event<'_>, now: Instant) {
         match event {
-            Event::Planned { tenants, .. } => self.total = *tenants,
+            Event::Planned { tenants, .. } => {
+                self.started = now;
+                self.total = *tenants;
+            }
             Event::TenantCreated { progress, .. } | Event::TenantMigrated { progress, .. } => {
-                self.reach(*progress);
-                self.waiting = None;
+                self.reach(*progress, now);
             }
             Event::TenantFailed { progress, .. } => {
-                self.reach(*progress);
+                self.reach(*progress, now);
                 self.failed += 1;
             }
             Event::Waiting { what } => self.waiting = Some((*what).to_owned()),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
-    fn reach(&mut self, progress: migrations_core::Progress) {
-        (self.done, self.total, self.remaining) = (progress.done, progress.total, Some(progress.remaining));
+    fn reach(&mut self, progress: migrations_core::Progress, now: Instant) {
+        self.waiting = None;
+        // One tenant of one, as each of `tenant create`, is no way to measure.
+        if progress.total > 1 || self.total > 0 {
+            self.total = progress.total;
+            // Workers tell in any order.
+            self.done = self.done.max(progress.done);
+            self.remaining = Some((progress.remaining, now));
+        }
     }
 
-    fn line(&self) -> String {
+    fn is_time_for_a_note(&mut self, now: Instant) -> bool {
+        let is_time = self.noted.is_none_or(|noted| now - noted >= NOTE_PAUSE);
+        if is_time {
+            self.noted = Some(now);
+        }
+        is_time
+    }
+
+    /// As in `312/900 tenants, 41/s, 2 failed, about 40 s left`.
+    fn line(&self, now: Instant, with_rate: bool) -> String {
         let Self { total, done, failed, remaining, waiting, .. } = self;
-        let tenants = (*total > 0).then(|| format!("tenants {done}/{total}"));
+        let tenants = (*total > 0).then(|| format!("{done}/{total} tenants"));
+        let rate = if with_rate { self.rate(now) } else { None };
         let failed = (*failed > 0).then(|| format!("{failed} failed"));
-        let remaining = remaining.map(|remaining| format!("about {} left", text::elapsed(remaining)));
+        // What takes longer than it was thought to has no end that is known.
+        let remaining = remaining.map(|(remaining, at)| remaining.saturating_sub(now - at));
+        let remaining = remaining.filter(|left| !left.is_zero()).map(|left| format!("about {} left", text::about(left)));
         let waiting = waiting.as_deref().map(waits_for);
-        [tenants, failed, remaining, waiting].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        [tenants, rate, failed, remaining, waiting].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// How many tenants a second; of slow ones, a minute.
+    fn rate(&self, now: Instant) -> Option<String> {
+        let seconds = (now - self.started).as_secs_f64();
+        let done = f64::from(u32::try_from(self.done).unwrap_or(u32::MAX));
+        (self.done > 0 && seconds > 0.0).then(|| match done / seconds {
+            rate if rate >= 1.0 => format!("{rate:.0}/s"),
+            rate => format!("{:.1}/min", rate * 60.0),
+        })
     }
 }
 
@@ -120,14 +250,43 @@ impl Counts {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Of 900 tenants, planned a minute ago, 312 are done, 2 of them failed, and the rest was to take 45 seconds.
+    fn under_way(now: Instant) -> Counts {
+        let mut counts = Counts::new(now);
+        counts.count(&Event::Planned { shared: &[], tenants: 900 }, now - 60 * SECOND);
+        Counts { done: 312, failed: 2, remaining: Some((45 * SECOND, now)), ..counts }
+    }
+
     #[test]
-    fn the_line_counts_and_says_what_it_waits_for() {
-        let mut counts = Counts::default();
-        assert!(counts.count(&Event::Waiting { what: "the database" }));
-        assert_eq!(counts.line(), "the database is locked by another run; waiting");
-        assert!(counts.count(&Event::Planned { shared: &[], tenants: 9 }));
-        counts = Counts { done: 4, failed: 1, remaining: Some(Duration::from_secs(75)), waiting: None, ..counts };
-        assert_eq!(counts.line(), "tenants 4/9, 1 failed, about 1m 15s left");
-        assert!(!counts.count(&Event::Warning { text: "of something else" }));
+    fn the_line_counts_and_its_estimate_runs_down() {
+        let now = Instant::now();
+        let counts = under_way(now);
+        assert_eq!(counts.line(now, false), "312/900 tenants, 2 failed, about 45 s left");
+        assert_eq!(counts.line(now + 5 * SECOND, false), "312/900 tenants, 2 failed, about 40 s left");
+        assert_eq!(counts.line(now + 46 * SECOND, false), "312/900 tenants, 2 failed");
+        assert_eq!(counts.line(now, true), "312/900 tenants, 5/s, 2 failed, about 45 s left");
+        let slow = Counts { done: 3, failed: 0, ..counts };
+        assert_eq!(slow.line(now, true), "3/900 tenants, 3.0/min, about 45 s left");
+    }
+
+    #[test]
+    fn before_the_first_tenant_there_is_no_rate_and_no_estimate() {
+        let now = Instant::now();
+        let mut counts = Counts::new(now);
+        assert_eq!(counts.line(now, true), "");
+        counts.count(&Event::Planned { shared: &[], tenants: 9 }, now);
+        assert_eq!(counts.line(now + SECOND, true), "0/9 tenants");
+    }
+
+    #[test]
+    fn who_is_waited_for_is_told_once_in_a_while() {
+        let now = Instant::now();
+        let mut counts = Counts::new(now);
+        counts.count(&Event::Waiting { what: "the database" }, now);
+        assert_eq!(counts.line(now, true), "the database is locked by another run; waiting");
+        let times = [0, 29, 31, 32].map(|seconds| counts.is_time_for_a_note(now + seconds * SECOND));
+        assert_eq!(times, [true, false, true, false]);
     }
 }

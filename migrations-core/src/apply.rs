@@ -4,13 +4,15 @@ use postgres::error::{ErrorPosition, SqlState};
 use postgres::{Client, SimpleQueryMessage};
 
 use crate::blockers;
-use crate::database::{Database, chain};
-use crate::error::{Error, ServerError};
+use crate::cause::chain;
+use crate::database::Database;
+use crate::error::Error;
 use crate::failure::{Failure, Reason};
 use crate::history;
 use crate::locate;
 use crate::lock;
 use crate::script::{Job, Script, Step};
+use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
 
 /// What became of a job.
@@ -115,7 +117,7 @@ impl<'a> Session<'a> {
         self.client.batch_execute(&script.message()).map_err(|error| {
             refusal(job, &error, |failure| {
                 if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
-                    failure.blockers = blockers::find(&mut self.client, job);
+                    failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
                 }
                 if let Some(place) = locate::place(&mut self.client, job, script, &error) {
                     failure.migration = Some(place.migration);

@@ -6,9 +6,6 @@ use std::time::Duration;
 use postgres::Client;
 use postgres::types::Type;
 
-use crate::error::seconds;
-use crate::script::Job;
-
 /// A session that holds locks on tables of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,9 +39,8 @@ WHERE a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a.usename IS NO
 ORDER BY a.xact_start LIMIT 5";
 
 /// Looks for them. The lock was given up when the statement failed, so this is who holds one now.
-pub(crate) fn find(client: &mut Client, job: &Job<'_>) -> Vec<Blocker> {
-    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] =
-        [(&job.schema(), Type::TEXT), (&job.layout().shared.as_str(), Type::TEXT)];
+pub(crate) fn find(client: &mut Client, schema: &str, shared: &str) -> Vec<Blocker> {
+    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] = [(&schema, Type::TEXT), (&shared, Type::TEXT)];
     // An answer would be welcome; the failure stands without it.
     let rows = client.query_typed(HOLDERS, &parameters).unwrap_or_default();
     let blocker = |row: &postgres::Row| Blocker {
@@ -62,6 +58,6 @@ impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, application, user, state, query, age } = self;
         let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
-        write!(f, "pid {pid} ({application:?}, user {user}, {state}) for {}: {query}", seconds(*age))
+        write!(f, "pid {pid} ({application:?}, user {user}, {state}) for {age:.1?}: {query}")
     }
 }

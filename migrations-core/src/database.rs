@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use postgres::config::{Host, SslMode};
 use postgres::{Client, Config, NoTls};
 
-use crate::error::{ConnectError, Error};
+use crate::cause::chain;
+use crate::connect_error::ConnectError;
+use crate::error::Error;
 
 /// How long [`Migrator::run`](crate::Migrator::run) waits for a server that does not answer yet.
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
@@ -213,20 +215,6 @@ fn refuse_tls(sslmode: Option<&str>) -> Result<(), Error> {
         Some(mode @ ("require" | "verify-ca" | "verify-full")) => Err(Error::Tls { sslmode: mode.to_owned() }),
         _ => Ok(()),
     }
-}
-
-/// An error and its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

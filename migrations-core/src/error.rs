@@ -2,14 +2,13 @@
 //!
 //! The texts are complete; a caller adds layout and nothing else. No text holds a password.
 
-use std::fmt;
 use std::time::Duration;
 
-use postgres::error::{DbError, ErrorPosition, SqlState};
-
-use crate::database::chain;
+use crate::cause::chain;
+use crate::connect_error::ConnectError;
 use crate::failure::Failure;
 use crate::name::{NameError, TenantName};
+use crate::server_error::ServerError;
 use crate::set::SetError;
 
 /// An error of this crate.
@@ -73,7 +72,9 @@ pub enum Error {
     Failed(Box<Failure>),
 
     /// Somebody else holds a lock for longer than the run may wait.
-    #[error("{what} is locked by another run, and still was after {}; look for it with: SELECT pid, application_name, state, query FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory'", seconds(*.waited))]
+    #[error(
+        "{what} is locked by another run, and still was after {waited:.1?}; look for it with: SELECT pid, application_name, state, query FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory'"
+    )]
     Locked {
         /// What is locked.
         what: String,
@@ -170,202 +171,4 @@ impl From<Box<Failure>> for Error {
     fn from(failure: Box<Failure>) -> Self {
         Self::Failed(failure)
     }
-}
-
-/// What the server says of a statement it refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerError {
-    sqlstate: String,
-    message: String,
-    detail: Option<String>,
-    hint: Option<String>,
-    context: Option<String>,
-    advice: Option<&'static str>,
-}
-
-impl ServerError {
-    pub(crate) fn new(error: &DbError) -> Self {
-        // An error inside a function has its position in the function's text, which the context names.
-        let inner = match error.position() {
-            Some(ErrorPosition::Internal { query, .. }) => Some(format!("in: {query}")),
-            _ => None,
-        };
-        let context = match (error.where_(), inner) {
-            (Some(place), Some(inner)) => Some(format!("{place}\n{inner}")),
-            (place, inner) => place.map(str::to_owned).or(inner),
-        };
-        Self {
-            sqlstate: error.code().code().to_owned(),
-            message: error.message().to_owned(),
-            detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(str::to_owned),
-            context,
-            advice: advice(error.code()),
-        }
-    }
-
-    /// The five-character SQLSTATE.
-    pub fn sqlstate(&self) -> &str {
-        &self.sqlstate
-    }
-
-    /// The message.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The detail.
-    pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
-    }
-
-    /// The server's hint.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    /// Where it happened inside functions.
-    pub fn context(&self) -> Option<&str> {
-        self.context.as_deref()
-    }
-}
-
-/// What to do, where the server's own hint does not say it.
-fn advice(code: &SqlState) -> Option<&'static str> {
-    Some(match *code {
-        SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run again when it is done",
-        SqlState::QUERY_CANCELED => {
-            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration"
-        }
-        SqlState::INSUFFICIENT_PRIVILEGE => {
-            "grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)"
-        }
-        SqlState::READ_ONLY_SQL_TRANSACTION => {
-            "the server is a standby, or default_transaction_read_only is on; connect to the primary, read-write"
-        }
-        SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE => {
-            "a new tenant gets all migrations in one transaction, in which a value added to an enumeration cannot be \
-             used before PostgreSQL 17: make a new type instead, or use text with a CHECK"
-        }
-        SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
-        SqlState::DISK_FULL => "free some space on the server; nothing of this schema was changed",
-        SqlState::ACTIVE_SQL_TRANSACTION => {
-            "put the statement into a file of its own with `-- migrate: no-transaction` on top"
-        }
-        _ => return None,
-    })
-}
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "   = {}: {}", self.sqlstate, self.message)?;
-        let lines = [
-            ("detail", self.detail.as_deref()),
-            ("hint", self.hint.as_deref()),
-            ("context", self.context.as_deref()),
-            ("help", self.advice),
-        ];
-        for (name, text) in lines {
-            if let Some(text) = text {
-                write!(f, "\n   = {name}: {}", text.replace('\n', "\n     "))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ServerError {}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub struct ConnectError {
-    database: String,
-    source: postgres::Error,
-    waited: Option<Duration>,
-}
-
-impl ConnectError {
-    pub(crate) fn new(database: String, source: postgres::Error) -> Self {
-        Self { database, source, waited: None }
-    }
-
-    pub(crate) fn after(mut self, waited: Duration) -> Self {
-        self.waited = Some(waited);
-        self
-    }
-
-    /// The server's SQLSTATE, where a server answered.
-    pub fn sqlstate(&self) -> Option<&str> {
-        self.source.code().map(SqlState::code)
-    }
-
-    /// What the server or the operating system says, in one line.
-    pub(crate) fn reason(&self) -> String {
-        match self.source.as_db_error() {
-            Some(error) => format!("{}: {}", error.code().code(), error.message()),
-            None => chain(&self.source),
-        }
-    }
-
-    /// Whether the same attempt can succeed a moment later.
-    pub(crate) fn may_pass(&self) -> bool {
-        if let Some(code) = self.source.code() {
-            // Starting up, shutting down, or full.
-            return code == &SqlState::CANNOT_CONNECT_NOW
-                || code == &SqlState::TOO_MANY_CONNECTIONS
-                || code == &SqlState::ADMIN_SHUTDOWN
-                || code == &SqlState::CRASH_SHUTDOWN;
-        }
-        // Nobody listens yet, or the name is not known yet. Anything else is about us: a missing password, say.
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&self.source);
-        while let Some(error) = source {
-            if error.is::<std::io::Error>() {
-                return true;
-            }
-            source = error.source();
-        }
-        self.source.is_closed()
-    }
-
-    fn advice(&self) -> &'static str {
-        match self.source.code() {
-            Some(code)
-                if code == &SqlState::INVALID_PASSWORD || code == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
-            {
-                "check the user and the password"
-            }
-            Some(code) if code == &SqlState::INVALID_CATALOG_NAME => {
-                "create the database first: CREATE DATABASE is not part of a migration"
-            }
-            Some(code) if code == &SqlState::TOO_MANY_CONNECTIONS => {
-                "the server has no connection left; close some, or raise max_connections"
-            }
-            Some(_) => "the server refuses this connection",
-            None if self.may_pass() => {
-                "check host and port, and that the server runs; `up --wait 1m` waits longer for it"
-            }
-            None => "check the connection string",
-        }
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}", self.database)?;
-        if let Some(waited) = self.waited.filter(|waited| *waited > Duration::from_secs(1)) {
-            write!(f, ", tried for {}", seconds(waited))?;
-        }
-        write!(f, "\n   = {}\n   = help: {}", self.reason(), self.advice())
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-/// A duration for people.
-pub(crate) fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::blockers::Blocker;
-use crate::error::ServerError;
 use crate::excerpt::Excerpt;
 use crate::name::TenantName;
+use crate::server_error::ServerError;
 use crate::set::SetName;
 
 /// One schema that could not be migrated: which, where in which migration, why, and what to do.

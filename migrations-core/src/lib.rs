@@ -28,28 +28,36 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | `name`, `sql` | names that cannot be wrong, and quoting |
+//! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
 //! | `set` | a migration set: read, checked, in order, with its digests |
+//! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
+//! | `options`, `report`, `status`, `tenant`, `event` | what goes in and what comes out |
+//! | `database` | where the database is, and waiting for it |
 //! | `history` | refinery's history table in a schema: what was really applied |
+//! | `lock`, `retry` | who may work on what, and what is tried again |
 //! | `registry` | the framework's own tables: tenants, sets, runs |
-//! | `lock` | who may work on what: advisory locks, never waited for in the server |
+//! | `settings` | how a run behaves, and who is told |
 //! | `plan` | where every schema stands, in one query |
+//! | `preflight` | what is going to hurt, said before it does |
 //! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
+//! | `locate` | the place in a migration that an error is about |
 //! | `apply` | sends a script, and says what became of it |
-//! | `locate` | finds the place in a migration that an error is about |
 //! | `stage` | the registry and the shared set, which come before the tenants |
-//! | `blockers` | who holds the lock that a migration did not get |
 //! | `provision` | a new tenant, whole or not at all |
 //! | `fleet` | all tenants that are not up to date, by several workers |
-//! | `preflight` | what is going to hurt, said before it does |
 //! | `pool` | spare schemas, for sign-ups that cannot wait |
 //! | `admission` | how a tenant comes in and goes out |
 //! | `rehearsal` | what a run would send, without sending it |
 //! | `survey` | where every schema stands, without changing any |
-//! | `migrator` | the face of it all: the fixed order |
+//! | `run` | the fixed order, and the barrier behind it |
+//! | `migrator` | the face of it all |
 
 mod admission;
 mod apply;
 mod blockers;
+mod cause;
+mod connect_error;
 mod database;
 mod error;
 mod event;
@@ -61,6 +69,7 @@ mod locate;
 mod lock;
 mod migrator;
 mod name;
+mod options;
 mod plan;
 mod pool;
 mod preflight;
@@ -69,7 +78,9 @@ mod registry;
 mod rehearsal;
 mod report;
 mod retry;
+mod run;
 mod script;
+mod server_error;
 mod set;
 mod settings;
 mod sql;
@@ -79,16 +90,19 @@ mod survey;
 mod tenant;
 
 pub use blockers::Blocker;
+pub use connect_error::ConnectError;
 pub use database::Database;
-pub use error::{ConnectError, Error, ServerError};
+pub use error::Error;
 pub use event::{Event, Progress};
 pub use excerpt::Excerpt;
 pub use failure::{Divergence, Failure, Reason};
-pub use migrator::{Migrator, RunOptions};
+pub use migrator::Migrator;
 pub use name::{NameError, SchemaName, TenantName};
+pub use options::RunOptions;
 pub use pool::PoolStatus;
 pub use rehearsal::Rehearsal;
 pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
+pub use server_error::ServerError;
 pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
 pub use status::{SchemaStatus, State, Status, TenantStatus};
 pub use tenant::{Domain, Tenant};

@@ -1,25 +1,23 @@
 //! The face of the framework: two sets, and what can be done with them on a database.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::apply::Session;
 use crate::database::Database;
 use crate::error::Error;
 use crate::event::Event;
-use crate::fleet::Fleet;
 use crate::name::{SchemaName, TenantName};
-use crate::plan::{Overview, PAGE, Question, TenantClaim};
-use crate::pool::PoolStatus;
+use crate::options::RunOptions;
+use crate::pool::{self, PoolStatus};
 use crate::registry;
-use crate::rehearsal::{self, Rehearsal, Scope};
+use crate::rehearsal::{self, Rehearsal};
 use crate::report::Report;
 use crate::set::{MigrationSet, SetError};
 use crate::settings::Settings;
-use crate::stage::{self, Sets};
+use crate::stage::Sets;
 use crate::status::Status;
 use crate::tenant::Tenant;
-use crate::{admission, pool, preflight, survey};
+use crate::{admission, run, survey};
 
 /// An application's two sets of migrations, and how they are applied.
 ///
@@ -41,49 +39,6 @@ pub struct Migrator {
     /// A tenant's migration that reaches outside of the tenant: nothing is done with such a set.
     trespass: Option<SetError>,
     settings: Settings,
-}
-
-/// What one run is to do beyond bringing everything up to date.
-///
-/// ```
-/// use migrations_core::RunOptions;
-///
-/// let options = RunOptions::new().create(["acme".parse()?, "globex".parse()?]);
-/// # Ok::<(), migrations_core::NameError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct RunOptions {
-    create: Vec<TenantName>,
-    only: Vec<TenantName>,
-    shared_only: bool,
-}
-
-impl RunOptions {
-    /// A run that brings everything up to date.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Registers and provisions these tenants, where they are not yet.
-    #[must_use]
-    pub fn create(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
-        self.create.extend(names);
-        self
-    }
-
-    /// Limits the tenant stage to these tenants. An empty list is no limit.
-    #[must_use]
-    pub fn only(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
-        self.only.extend(names);
-        self
-    }
-
-    /// Leaves out the tenant stage.
-    #[must_use]
-    pub fn shared_only(mut self, shared_only: bool) -> Self {
-        self.shared_only = shared_only;
-        self
-    }
 }
 
 impl Migrator {
@@ -206,32 +161,7 @@ impl Migrator {
     ///
     /// As [`run`](Self::run); and when a tenant that the run is limited to is not registered.
     pub fn run_with(&self, database: &Database, options: &RunOptions) -> Result<Report, Error> {
-        let start = Instant::now();
-        let sets = self.sets()?;
-        let layout = &self.settings.layout;
-        for name in &options.create {
-            layout.check_tenant(name)?;
-        }
-        let mut session = Session::new(database, database.ready()?);
-        let mut report = Report::default();
-        let done = self.stages(&mut session, &sets, options, &mut report);
-        report.elapsed = start.elapsed();
-        let is_unchanged = report.is_unchanged() && report.is_success();
-        if done.is_err() || !is_unchanged {
-            // The barrier: this commit is synchronous, and whatever was committed before it is on disk when it is.
-            let recorded = session
-                .reconnect_if_closed()
-                .and_then(|()| registry::record_run(&mut session.client, layout, &report, done.as_ref().err()));
-            match (&done, recorded) {
-                (Ok(()), recorded) => recorded?,
-                // What stopped the run matters more than that it could not be written down.
-                (Err(_), Err(error)) => log::debug!("the run could not be recorded: {error}"),
-                (Err(_), Ok(())) => {}
-            }
-        }
-        done?;
-        self.settings.emit(&Event::Finished { report: &report });
-        Ok(report)
+        run::run(database, &self.settings, &self.sets()?, options)
     }
 
     /// What [`run_with`](Self::run_with) would send, without sending it: schema by schema, in the order of the run.
@@ -243,54 +173,7 @@ impl Migrator {
     /// As [`status`](Self::status).
     pub fn rehearse(&self, database: &Database, options: &RunOptions) -> Result<Vec<Rehearsal>, Error> {
         let mut session = Session::new(database, database.ready()?);
-        let RunOptions { create, only, shared_only } = options;
-        let scope = Scope { create, only, shared_only: *shared_only };
-        rehearsal::rehearse(&mut session, &self.settings, &self.sets()?, &scope)
-    }
-
-    fn stages(
-        &self,
-        session: &mut Session<'_>,
-        sets: &Sets<'_>,
-        options: &RunOptions,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        let question = Question {
-            latest: self.tenant.digest(),
-            only: &options.only,
-            names: &options.create,
-            after: 0,
-            all: false,
-            limit: PAGE,
-        };
-        let overview = stage::prepare(session, &self.settings, sets, &question, &mut report.shared)?;
-        if options.shared_only {
-            return Ok(());
-        }
-        let mut seen = HashSet::new();
-        let absent: Vec<_> = overview.absent.iter().filter(|name| seen.insert(*name)).cloned().collect();
-        if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
-            return Err(Error::UnknownTenant(unknown.clone()));
-        }
-        let work = overview.pending + overview.pending_spares + absent.len();
-        self.settings.emit(&Event::Planned {
-            shared: &report.shared.applied,
-            tenants: overview.pending + overview.pending_spares + absent.len(),
-        });
-        report.tenants.total = overview.total + absent.len();
-        report.tenants.current = overview.total - overview.pending;
-        let spares = overview.spares;
-        if work > 0 {
-            let first_pending = if absent.is_empty() { self.first_pending(&overview) } else { 0 };
-            let jobs = preflight::workers(&mut session.client, &self.settings, &self.tenant, first_pending, work)?;
-            let create = registry::draw_ids(&mut session.client, &self.settings.layout, absent)?;
-            let fleet = Fleet::new(session.database(), &self.settings, &self.tenant).only(&options.only).at_most(jobs);
-            fleet.run(session, overview, create, report)?;
-        }
-        if options.only.is_empty() && spares < self.settings.warm_pool {
-            report.tenants.spares += pool::fill(session, &self.settings, sets, self.settings.warm_pool)?;
-        }
-        Ok(())
+        rehearsal::rehearse(&mut session, &self.settings, &self.sets()?, options)
     }
 
     /// Returns the tenant of this name, and whether it was made by this call.
@@ -426,12 +309,6 @@ impl Migrator {
     /// As [`status`](Self::status).
     pub fn drain_pool(&self, database: &Database) -> Result<usize, Error> {
         pool::drain(&mut Session::new(database, database.ready()?), &self.settings)
-    }
-
-    /// The first migration that one of these tenants lacks.
-    fn first_pending(&self, overview: &Overview) -> usize {
-        let position = |tenant: &TenantClaim| tenant.claim.digest.and_then(|digest| self.tenant.position(digest));
-        overview.tenants.iter().map(|tenant| position(tenant).unwrap_or(0)).min().unwrap_or(0)
     }
 
     fn sets(&self) -> Result<Sets<'_>, Error> {

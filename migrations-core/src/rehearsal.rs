@@ -4,6 +4,7 @@ use crate::apply::Session;
 use crate::error::Error;
 use crate::history::Standing;
 use crate::name::TenantName;
+use crate::options::RunOptions;
 use crate::plan::{self, Claim, PAGE, Question, Resolver};
 use crate::script::{Job, Origin, Owner, Step};
 use crate::set::{MigrationSet, Mode, SetName};
@@ -24,25 +25,18 @@ pub struct Rehearsal {
     pub messages: Vec<String>,
 }
 
-/// What is asked for beyond what is pending.
-pub(crate) struct Scope<'a> {
-    pub(crate) create: &'a [TenantName],
-    pub(crate) only: &'a [TenantName],
-    pub(crate) shared_only: bool,
-}
-
 /// Everything that a run would send, in its order. Schemas that a run would leave alone are left out.
 pub(crate) fn rehearse(
     session: &mut Session<'_>,
     settings: &Settings,
     sets: &Sets<'_>,
-    scope: &Scope<'_>,
+    options: &RunOptions,
 ) -> Result<Vec<Rehearsal>, Error> {
     let layout = &settings.layout;
     let mut question = Question {
         latest: sets.tenant.digest(),
-        only: scope.only,
-        names: scope.create,
+        only: &options.only,
+        names: &options.create,
         after: 0,
         all: false,
         limit: PAGE,
@@ -58,10 +52,10 @@ pub(crate) fn rehearse(
     };
     found.extend(schema(session, settings, sets.registry, Owner::Registry, registry)?);
     found.extend(schema(session, settings, sets.shared, Owner::Shared, shared)?);
-    if scope.shared_only {
+    if options.shared_only {
         return Ok(found);
     }
-    let create = overview.as_ref().map_or(scope.create, |overview| &overview.absent[..]).to_vec();
+    let create = overview.as_ref().map_or(&options.create, |overview| &overview.absent).clone();
     let mut page = overview.map(|overview| overview.tenants).unwrap_or_default();
     while let Some(last) = page.last().map(|tenant| tenant.id) {
         for tenant in &page {

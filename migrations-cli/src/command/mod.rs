@@ -1,11 +1,10 @@
 //! The commands, a file for each: what it asks the migrator, and what it shows for it.
 
+mod pool;
 mod status;
 mod tenant;
 mod up;
 mod wait;
-
-use std::sync::Arc;
 
 use migrations_core::Migrator;
 
@@ -13,17 +12,13 @@ use crate::args::{Cli, Command};
 use crate::database::Chosen;
 use crate::error::{Error, Exit};
 use crate::output::Output;
-use crate::progress::Progress;
 
 pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Result<Exit, Error> {
     let Cli { global, command } = cli;
     let chosen = Chosen::open(&global, output)?;
     let database = &chosen.database;
-    let migrator = match Progress::new(&global).map(Arc::new) {
-        Some(progress) => {
-            output.watch(Arc::clone(&progress));
-            migrator.on_event(move |event| progress.on(event))
-        }
+    let migrator = match output.progress() {
+        Some(progress) => migrator.on_event(move |event| progress.on(event)),
         None => migrator,
     };
     let done = match command {
@@ -31,7 +26,9 @@ pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Resu
         Command::Status(args) => status::run(&args, &migrator, database, output),
         Command::Wait(args) => wait::run(&args, &migrator, database, output),
         Command::Tenant(command) => tenant::run(command, &migrator, database, output),
+        Command::Pool(command) => pool::run(command, &migrator, database, output),
     };
+    output.finish_progress();
     let closed = chosen.close();
     // The command's own error is the one to tell; that of closing is only of interest without it.
     let exit = done?;

@@ -138,17 +138,11 @@ impl Page {
         }
     }
 
-    /// Whether a run alone does not help. A run makes the framework's own schemas, but not that of a tenant it lost.
+    /// Whether a run alone does not help.
     fn is_wrong(&self) -> bool {
-        let is_lost = |tenant: &Row| tenant.schema.state == State::Missing.as_str();
-        if self.tenants.iter().any(|tenant| is_lost(tenant) || tenant.last_error.is_some()) {
-            return true;
-        }
         let schemas = [&self.registry, &self.shared];
-        schemas
-            .into_iter()
-            .chain(self.tenants.iter().map(|tenant| &tenant.schema))
-            .any(|schema| schema.problem.is_some())
+        schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(|it| it.problem.is_some())
+            || self.tenants.iter().any(|tenant| tenant.last_error.is_some())
     }
 }
 

@@ -84,11 +84,19 @@ impl<'a> Output<'a> {
     pub(crate) fn configure(&mut self, global: &Global) {
         self.format = global.format;
         self.quiet = global.quiet;
+        self.progress = Progress::new(global, self.stderr.terminal).map(Arc::new);
     }
 
-    /// Takes this away before anything is shown.
-    pub(crate) fn watch(&mut self, progress: Arc<Progress>) {
-        self.progress = Some(progress);
+    /// What is seen while the command goes on.
+    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
+        self.progress.clone()
+    }
+
+    /// Takes away what was seen while the command went on: a result takes its place, or an error.
+    pub(crate) fn finish_progress(&self) {
+        if let Some(progress) = &self.progress {
+            progress.finish();
+        }
     }
 
     /// The name of the running binary.
@@ -109,7 +117,7 @@ impl<'a> Output<'a> {
                 page
             }
         };
-        self.clear();
+        self.finish_progress();
         Ok(self.stdout.write(&text)?)
     }
 
@@ -170,19 +178,12 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn clear(&self) {
-        if let Some(progress) = &self.progress {
-            progress.clear();
-        }
-    }
-
     fn label(&self, word: &str, style: Style) -> String {
         if self.stderr.color { format!("{style}{word}:{style:#}") } else { format!("{word}:") }
     }
 
     /// There is nobody to tell when stderr is gone.
     fn say(&mut self, text: &str) {
-        self.clear();
         let _ = self.stderr.write(text);
     }
 }

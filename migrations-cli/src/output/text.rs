@@ -88,6 +88,14 @@ pub(crate) fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// A duration that nobody knows exactly, in whole seconds: `40 s`, `4m 10s`.
+pub(crate) fn about(duration: Duration) -> String {
+    match duration.as_secs() + u64::from(duration.subsec_nanos() > 0) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => humantime::format_duration(Duration::from_secs(seconds)).to_string(),
+    }
+}
+
 /// A moment to the second.
 pub(crate) fn moment(rfc3339: &str) -> String {
     match rfc3339.split_once('.') {
@@ -141,6 +149,8 @@ mod tests {
     fn a_duration_is_as_exact_as_it_is_useful() {
         let texts = [85, 1_340, 250_900].map(|ms| elapsed(Duration::from_millis(ms)));
         assert_eq!(texts, ["85 ms", "1.3 s", "4m 10s"]);
+        let texts = [85, 40_000, 250_900].map(|ms| about(Duration::from_millis(ms)));
+        assert_eq!(texts, ["1 s", "40 s", "4m 11s"]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! `up`: brings the database to where the binary expects it.
+//! `up`: brings the database to where the binary expects it, or shows how.
+
+mod dry_run;
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use comfy_table::Cell;
-use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts};
+use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts, TenantOutcome};
 use serde::Serialize;
 
 use crate::args::Up;
@@ -12,23 +15,44 @@ use crate::output::json::{FailureObject, milliseconds};
 use crate::output::text::{self, Column};
 use crate::output::{Output, Paper, View};
 
-/// Up to so many tenants get a line each; of more, only counts are shown.
+/// Up to so many tenants get a line each; of more, only counts and the slowest are shown.
 const MOST_ROWS: usize = 20;
+
+/// How many of the slowest tenants are named.
+const SLOWEST: usize = 3;
 
 pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mut Output<'_>) -> Result<Exit, Error> {
     let shared_only = args.shared_only;
+    let migrator = adjust(migrator, &args);
     let options = RunOptions::default().create(args.create).only(args.tenant).shared_only(shared_only);
     let database = args.wait.map_or_else(|| database.clone(), |wait| database.clone().with_wait(wait));
-    let migrator = match args.jobs {
-        Some(jobs) => migrator.jobs(usize::from(jobs)),
-        None => migrator,
-    };
+    if args.dry_run {
+        return dry_run::run(&migrator, &database, &options, output);
+    }
     let report = migrator.run_with(&database, &options)?;
     let shown = output.show(&Done { shared_only, report: &report });
     // What failed is told even where the result cannot be written.
     conclude(&report, output);
     shown?;
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Sets what the command line says; the rest stays as the binary has it.
+fn adjust(migrator: Migrator, args: &Up) -> Migrator {
+    fn set<T>(migrator: Migrator, value: Option<T>, setting: fn(Migrator, T) -> Migrator) -> Migrator {
+        match value {
+            Some(value) => setting(migrator, value),
+            None => migrator,
+        }
+    }
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let migrator = set(migrator, args.jobs.map(usize::from), Migrator::jobs);
+    let migrator = set(migrator, args.group.map(usize::from), Migrator::group);
+    let migrator = set(migrator, args.max_failures.map(count), Migrator::max_failures);
+    let migrator = set(migrator, args.max_distinct.map(count), Migrator::max_distinct_failures);
+    let migrator = set(migrator, args.lock_timeout, Migrator::lock_timeout);
+    let migrator = set(migrator, args.lock_wait, Migrator::lock_wait);
+    if args.fail_fast { migrator.fail_fast() } else { migrator }
 }
 
 /// What was left alone, what failed, in full, and what to do next: last, where it is seen.
@@ -75,6 +99,17 @@ struct Object<'a> {
     shared: Shared<'a>,
     tenants: Counts,
     failures: Vec<FailureObject>,
+    /// The slowest first.
+    slowest: Vec<Slow<'a>>,
+    /// Of the tenants that were created or migrated.
+    median_ms: Option<u64>,
+    retries: usize,
+    elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Slow<'a> {
+    tenant: &'a str,
     elapsed_ms: u64,
 }
 
@@ -98,14 +133,23 @@ struct Counts {
     spares: usize,
 }
 
+impl<'a> Slow<'a> {
+    fn of(outcome: &'a TenantOutcome) -> Self {
+        Self { tenant: outcome.tenant.as_str(), elapsed_ms: milliseconds(outcome.elapsed) }
+    }
+}
+
 impl Serialize for Done<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Report { shared, tenants, failures, elapsed, .. } = self.report;
+        let Report { shared, tenants, failures, retries, elapsed, .. } = self.report;
         let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, spares, .. } = *tenants;
         Object {
             shared: Shared { applied: &shared.applied, version: shared.version, ahead: shared.ahead },
             tenants: Counts { total, created, migrated, current, ahead, busy, failed, skipped, spares },
             failures: failures.iter().map(FailureObject::of).collect(),
+            slowest: self.report.slowest(SLOWEST).into_iter().map(Slow::of).collect(),
+            median_ms: self.report.median().map(milliseconds),
+            retries: *retries,
             elapsed_ms: milliseconds(*elapsed),
         }
         .serialize(serializer)
@@ -132,6 +176,10 @@ impl View for Done<'_> {
         if self.report.tenants.spares > 0 {
             writeln!(page, "spares   {} made or migrated", self.report.tenants.spares)?;
         }
+        if self.report.retries > 0 {
+            writeln!(page, "retries  {}", self.report.retries)?;
+        }
+        page.write_str(&self.times())?;
         page.write_str(&self.rows(paper))?;
         writeln!(page, "took     {elapsed}")
     }
@@ -157,6 +205,17 @@ impl Done<'_> {
             _ if !counts.contains(',') => Some(counts),
             total => Some(format!("{counts}, of {total}")),
         }
+    }
+
+    /// Who took longest, and what is usual, where the tenants are too many for a line each.
+    fn times(&self) -> String {
+        let TenantCounts { created, migrated, .. } = self.report.tenants;
+        let Some(median) = self.report.median().filter(|_| created + migrated > MOST_ROWS) else {
+            return String::new();
+        };
+        let slowest = self.report.slowest(SLOWEST).into_iter();
+        let slowest = slowest.map(|slow| format!("{} {}", slow.tenant, text::elapsed(slow.elapsed)));
+        format!("slowest  {}\nmedian   {}\n", slowest.collect::<Vec<_>>().join(", "), text::elapsed(median))
     }
 
     /// A line for each tenant, where they are few.

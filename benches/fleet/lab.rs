@@ -1,0 +1,154 @@
+//! The server that is measured on, and the databases that runs start from.
+//!
+//! Runs that are compared start from copies of one database. A copy keeps the ids of its schemas, so a message that was
+//! rehearsed on one copy fits the others. Databases are made without waiting for the disk, and nothing is measured before
+//! everything is on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::process;
+use std::time::Duration;
+
+use migrations_core::Database;
+use migrations_embedded::Server;
+use postgres::Client;
+
+use crate::proxy::Proxy;
+
+/// No checkpoint and no vacuum falls into a run by chance: both are noise, for us and for the limit.
+const SETTINGS: [(&str, &str); 5] = [
+    ("checkpoint_timeout", "1h"),
+    ("max_wal_size", "16GB"),
+    ("autovacuum", "off"),
+    ("max_connections", "100"),
+    ("log_min_messages", "fatal"),
+];
+
+/// A throwaway server.
+pub(crate) struct Lab {
+    server: Server,
+    templates: RefCell<HashSet<String>>,
+    copies: Cell<usize>,
+}
+
+/// A database of one run; dropped with it.
+pub(crate) struct Copy<'a> {
+    lab: &'a Lab,
+    name: String,
+}
+
+impl Lab {
+    pub(crate) fn start() -> Self {
+        let builder = Server::builder().durable(true);
+        let builder = SETTINGS.iter().fold(builder, |builder, (name, value)| builder.setting(*name, *value));
+        let server = builder.start_throwaway().unwrap();
+        if server.version() < 15 {
+            eprintln!("the benchmarks copy databases by files, which takes PostgreSQL 15 or later");
+            process::exit(1);
+        }
+        Self { server, templates: RefCell::default(), copies: Cell::default() }
+    }
+
+    /// What the figures were measured on.
+    pub(crate) fn description(&self) -> String {
+        let mut admin = self.admin();
+        let setting = |admin: &mut Client, name: &str| -> String {
+            admin.query_one("SELECT current_setting($1)", &[&name]).unwrap().get(0)
+        };
+        format!(
+            "PostgreSQL {}, fsync {}, synchronous_commit {}, shared_buffers {}; {} cores; load before the start {}",
+            setting(&mut admin, "server_version"),
+            setting(&mut admin, "fsync"),
+            setting(&mut admin, "synchronous_commit"),
+            setting(&mut admin, "shared_buffers"),
+            std::thread::available_parallelism().map_or(0, usize::from),
+            std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default(),
+        )
+    }
+
+    /// Makes a database that copies are taken of, unless it is there; from another one, or from an empty one.
+    pub(crate) fn template(&self, name: &str, from: &str, make: impl FnOnce(&Database)) {
+        if !self.templates.borrow_mut().insert(name.to_owned()) {
+            return;
+        }
+        self.without_fsync(|admin| clone(admin, name, from));
+        self.without_fsync(|_| make(&self.database(name)));
+        // Nothing of a template is to be written or cleaned up in a copy for the first time.
+        self.database(name).connect().unwrap().batch_execute("VACUUM ANALYZE").unwrap();
+    }
+
+    /// A database as this one.
+    pub(crate) fn copy(&self, template: &str) -> Copy<'_> {
+        self.copies.set(self.copies.get() + 1);
+        let name = format!("copy_{}", self.copies.get());
+        self.without_fsync(|admin| clone(admin, &name, template));
+        self.settle();
+        Copy { lab: self, name }
+    }
+
+    /// One of the server's databases.
+    pub(crate) fn database(&self, name: &str) -> Database {
+        Database::from_url(&self.server.url(name)).unwrap()
+    }
+
+    /// The last lines of the server's log.
+    pub(crate) fn log(&self) -> String {
+        self.server.log()
+    }
+
+    /// Leaves nothing to write behind.
+    pub(crate) fn settle(&self) {
+        self.admin().batch_execute("CHECKPOINT").unwrap();
+        // What was written without fsync is the kernel's to write.
+        process::Command::new("sync").status().unwrap();
+    }
+
+    fn admin(&self) -> Client {
+        self.database("postgres").connect().unwrap()
+    }
+
+    fn without_fsync<T>(&self, work: impl FnOnce(&mut Client) -> T) -> T {
+        let mut admin = self.admin();
+        set_fsync(&mut admin, "off");
+        let done = work(&mut admin);
+        set_fsync(&mut admin, "on");
+        done
+    }
+}
+
+impl Copy<'_> {
+    /// The database, through a proxy where something is added to every round trip.
+    pub(crate) fn database(&self, delay: Duration) -> Database {
+        let direct = self.lab.database(&self.name);
+        if delay.is_zero() { direct } else { Proxy::start(&direct, delay).database() }
+    }
+
+    /// The database through a proxy, which counts.
+    pub(crate) fn proxy(&self, delay: Duration) -> Proxy {
+        Proxy::start(&self.lab.database(&self.name), delay)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.lab.server.url(&self.name)
+    }
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        self.lab.without_fsync(|admin| admin.batch_execute(&drop).unwrap());
+    }
+}
+
+fn clone(admin: &mut Client, name: &str, from: &str) {
+    admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {from} STRATEGY FILE_COPY")).unwrap();
+}
+
+/// The setting reaches the server's processes by a signal; whoever connects after it took hold has it.
+fn set_fsync(admin: &mut Client, value: &str) {
+    admin.batch_execute(&format!("ALTER SYSTEM SET fsync = {value}")).unwrap();
+    admin.batch_execute("SELECT pg_reload_conf()").unwrap();
+    while admin.query_one("SHOW fsync", &[]).unwrap().get::<_, &str>(0) != value {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

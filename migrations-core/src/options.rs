@@ -1,0 +1,46 @@
+//! What one run is to do beyond bringing everything up to date.
+
+use crate::name::TenantName;
+
+/// What one run is to do beyond bringing everything up to date.
+///
+/// ```
+/// use migrations_core::RunOptions;
+///
+/// let options = RunOptions::new().create(["acme".parse()?, "globex".parse()?]);
+/// # Ok::<(), migrations_core::NameError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    pub(crate) create: Vec<TenantName>,
+    pub(crate) only: Vec<TenantName>,
+    pub(crate) shared_only: bool,
+}
+
+impl RunOptions {
+    /// A run that brings everything up to date.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers and provisions these tenants, where they are not yet.
+    #[must_use]
+    pub fn create(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
+        self.create.extend(names);
+        self
+    }
+
+    /// Limits the tenant stage to these tenants. An empty list is no limit.
+    #[must_use]
+    pub fn only(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
+        self.only.extend(names);
+        self
+    }
+
+    /// Leaves out the tenant stage.
+    #[must_use]
+    pub fn shared_only(mut self, shared_only: bool) -> Self {
+        self.shared_only = shared_only;
+        self
+    }
+}

@@ -1,0 +1,111 @@
+//! One run: the fixed order from the first query to the barrier behind the last commit.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use crate::apply::Session;
+use crate::database::Database;
+use crate::error::Error;
+use crate::event::Event;
+use crate::fleet::Fleet;
+use crate::options::RunOptions;
+use crate::plan::{Overview, PAGE, Question, TenantClaim};
+use crate::report::Report;
+use crate::set::MigrationSet;
+use crate::settings::Settings;
+use crate::stage::{self, Sets};
+use crate::{pool, preflight, registry};
+
+/// Brings everything up to date, and says what was done.
+pub(crate) fn run(
+    database: &Database,
+    settings: &Settings,
+    sets: &Sets<'_>,
+    options: &RunOptions,
+) -> Result<Report, Error> {
+    let start = Instant::now();
+    for name in &options.create {
+        settings.layout.check_tenant(name)?;
+    }
+    let mut session = Session::new(database, database.ready()?);
+    let mut report = Report::default();
+    let done = stages(&mut session, settings, sets, options, &mut report);
+    report.elapsed = start.elapsed();
+    barrier(&mut session, settings, &report, done.as_ref().err())?;
+    done?;
+    settings.emit(&Event::Finished { report: &report });
+    Ok(report)
+}
+
+/// Writes down a run that did something or failed. The commit is synchronous: once it is back, whatever was committed
+/// before it is on disk. Nothing is reported as done before that.
+fn barrier(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    report: &Report,
+    stopped_by: Option<&Error>,
+) -> Result<(), Error> {
+    if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
+        return Ok(());
+    }
+    let recorded = session
+        .reconnect_if_closed()
+        .and_then(|()| registry::record_run(&mut session.client, &settings.layout, report, stopped_by));
+    match (stopped_by, recorded) {
+        // What stopped the run matters more than that it could not be written down.
+        (Some(_), Err(error)) => {
+            log::debug!("the run could not be recorded: {error}");
+            Ok(())
+        }
+        (_, recorded) => recorded,
+    }
+}
+
+/// The registry, the shared set, the tenants, the pool. What fails stops what comes after it.
+fn stages(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets<'_>,
+    options: &RunOptions,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let question = Question {
+        latest: sets.tenant.digest(),
+        only: &options.only,
+        names: &options.create,
+        after: 0,
+        all: false,
+        limit: PAGE,
+    };
+    let overview = stage::prepare(session, settings, sets, &question, &mut report.shared)?;
+    if options.shared_only {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    let absent: Vec<_> = overview.absent.iter().filter(|name| seen.insert(*name)).cloned().collect();
+    if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
+        return Err(Error::UnknownTenant(unknown.clone()));
+    }
+    let work = overview.pending + overview.pending_spares + absent.len();
+    settings.emit(&Event::Planned { shared: &report.shared.applied, tenants: work });
+    report.tenants.total = overview.total + absent.len();
+    report.tenants.current = overview.total - overview.pending;
+    let spares = overview.spares;
+    if work > 0 {
+        let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };
+        let jobs = preflight::workers(&mut session.client, settings, sets.tenant, first_pending, work)?;
+        let create = registry::draw_ids(&mut session.client, &settings.layout, absent)?;
+        let fleet = Fleet::new(session.database(), settings, sets.tenant).only(&options.only).at_most(jobs);
+        fleet.run(session, overview, create, report)?;
+    }
+    if options.only.is_empty() && spares < settings.warm_pool {
+        report.tenants.spares += pool::fill(session, settings, sets, settings.warm_pool)?;
+    }
+    Ok(())
+}
+
+/// The first migration that one of these tenants lacks.
+fn first_pending(set: &MigrationSet, overview: &Overview) -> usize {
+    let position = |tenant: &TenantClaim| tenant.claim.digest.and_then(|digest| set.position(digest));
+    overview.tenants.iter().map(|tenant| position(tenant).unwrap_or(0)).min().unwrap_or(0)
+}

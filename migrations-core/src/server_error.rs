@@ -1,0 +1,109 @@
+//! What the server says of a statement it refused, and what to do about it where the server does not say.
+
+use std::fmt;
+
+use postgres::error::{DbError, ErrorPosition, SqlState};
+
+/// What the server says of a statement it refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    sqlstate: String,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    context: Option<String>,
+    advice: Option<&'static str>,
+}
+
+impl ServerError {
+    pub(crate) fn new(error: &DbError) -> Self {
+        // An error inside a function has its position in the function's text, which the context names.
+        let inner = match error.position() {
+            Some(ErrorPosition::Internal { query, .. }) => Some(format!("in: {query}")),
+            _ => None,
+        };
+        let context = match (error.where_(), inner) {
+            (Some(place), Some(inner)) => Some(format!("{place}\n{inner}")),
+            (place, inner) => place.map(str::to_owned).or(inner),
+        };
+        Self {
+            sqlstate: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+            context,
+            advice: advice(error.code()),
+        }
+    }
+
+    /// The five-character SQLSTATE.
+    pub fn sqlstate(&self) -> &str {
+        &self.sqlstate
+    }
+
+    /// The message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The detail.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// The server's hint.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Where it happened inside functions.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+}
+
+/// What to do, where the server's own hint does not say it.
+fn advice(code: &SqlState) -> Option<&'static str> {
+    Some(match *code {
+        SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run again when it is done",
+        SqlState::QUERY_CANCELED => {
+            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration"
+        }
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)"
+        }
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "the server is a standby, or default_transaction_read_only is on; connect to the primary, read-write"
+        }
+        SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE => {
+            "a new tenant gets all migrations in one transaction, in which a value added to an enumeration cannot be \
+             used before PostgreSQL 17: make a new type instead, or use text with a CHECK"
+        }
+        SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
+        SqlState::DISK_FULL => "free some space on the server; nothing of this schema was changed",
+        SqlState::ACTIVE_SQL_TRANSACTION => {
+            "put the statement into a file of its own with `-- migrate: no-transaction` on top"
+        }
+        _ => return None,
+    })
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "   = {}: {}", self.sqlstate, self.message)?;
+        let lines = [
+            ("detail", self.detail.as_deref()),
+            ("hint", self.hint.as_deref()),
+            ("context", self.context.as_deref()),
+            ("help", self.advice),
+        ];
+        for (name, text) in lines {
+            if let Some(text) = text {
+                write!(f, "\n   = {name}: {}", text.replace('\n', "\n     "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ServerError {}
