@@ -11,6 +11,13 @@ impl Times {
         self.0.iter().min().copied().unwrap_or_default()
     }
 
+    /// The run in the middle.
+    pub(crate) fn median(&self) -> Duration {
+        let mut times = self.0.clone();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    }
+
     /// How much slower than the fastest run the slowest was.
     pub(crate) fn spread(&self) -> f64 {
         let slowest = self.0.iter().max().copied().unwrap_or_default();

@@ -18,7 +18,7 @@ pub(crate) const EMPTY: &str = "empty_fleet";
 /// What two runs must have in common when they are done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
-    tenants: i64,
+    pub(crate) tenants: i64,
     history_rows: i64,
     relations: i64,
 }
@@ -85,8 +85,7 @@ pub(crate) fn rehearse(migrator: &Migrator, database: &Database, options: &RunOp
 pub(crate) fn state(database: &Database, set: &MigrationSet) -> State {
     let mut client = database.connect().unwrap();
     let query = "SELECT schema_name::text FROM migrations.tenants WHERE version = $1";
-    let schemas: Vec<String> =
-        client.query(query, &[&set.latest()]).unwrap().iter().map(|row| row.get(0)).collect();
+    let schemas: Vec<String> = client.query(query, &[&set.latest()]).unwrap().iter().map(|row| row.get(0)).collect();
     let mut history_rows = 0;
     for schemas in schemas.chunks(100) {
         let each: Vec<_> =

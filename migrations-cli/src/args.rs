@@ -487,7 +487,8 @@ mod tests {
 
     #[test]
     fn a_lock_timeout_is_one_that_postgresql_has() {
-        for (text, milliseconds) in [("1ms", Ok(1)), ("24days", Ok(2_073_600_000)), ("999us", Err(())), ("25days", Err(()))]
+        for (text, milliseconds) in
+            [("1ms", Ok(1)), ("24days", Ok(2_073_600_000)), ("999us", Err(())), ("25days", Err(()))]
         {
             assert_eq!(lock_timeout(text).map(|timeout| timeout.as_millis()).map_err(drop), milliseconds, "{text}");
         }

@@ -230,7 +230,8 @@ impl Counts {
         let failed = (*failed > 0).then(|| format!("{failed} failed"));
         // What takes longer than it was thought to has no end that is known.
         let remaining = remaining.map(|(remaining, at)| remaining.saturating_sub(now - at));
-        let remaining = remaining.filter(|left| !left.is_zero()).map(|left| format!("about {} left", text::about(left)));
+        let remaining =
+            remaining.filter(|left| !left.is_zero()).map(|left| format!("about {} left", text::about(left)));
         let waiting = waiting.as_deref().map(waits_for);
         [tenants, rate, failed, remaining, waiting].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

@@ -31,7 +31,11 @@ pub(crate) const ALL: [Scenario; 6] = [
     Scenario { name: "noop", about: "a run that finds nothing to do", run: noop::run },
     Scenario { name: "signup", about: "one tenant more, with and without spare schemas", run: signup::run },
     Scenario { name: "together", about: "two runs on one fleet against one", run: together::run },
-    Scenario { name: "memory", about: "a backend's memory by schemas touched, and what replacing it costs", run: memory::run },
+    Scenario {
+        name: "memory",
+        about: "a backend's memory by schemas touched, and what replacing it costs",
+        run: memory::run,
+    },
 ];
 
 /// Workers where there is one figure only: the framework's default.

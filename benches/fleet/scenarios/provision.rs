@@ -19,10 +19,9 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         lab,
         options,
         template,
-        [
-            &|database, jobs| fleet::run(&fleet::migrator().jobs(jobs), database, &create),
-            &|database, jobs| limit::run(database, &messages, jobs),
-        ],
+        [&|database, jobs| fleet::run(&fleet::migrator().jobs(jobs), database, &create), &|database, jobs| {
+            limit::run(database, &messages, jobs)
+        }],
         &|database| fleet::state(database, fleet::migrator().tenant_set()),
     );
 
@@ -36,9 +35,8 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         lab,
         options,
         template,
-        [
-            &|database, jobs| fleet::run(&fleet::migrator().jobs(jobs), database, &create),
-            &|database, _| naive::run(database, &runner, &names),
-        ],
+        [&|database, jobs| fleet::run(&fleet::migrator().jobs(jobs), database, &create), &|database, _| {
+            naive::run(database, &runner, &names)
+        }],
     );
 }

@@ -18,10 +18,9 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         lab,
         options,
         &template,
-        [
-            &|database, jobs| fleet::run(&fleet::upgraded().jobs(jobs), database, &nothing),
-            &|database, jobs| limit::run(database, &messages, jobs),
-        ],
+        [&|database, jobs| fleet::run(&fleet::upgraded().jobs(jobs), database, &nothing), &|database, jobs| {
+            limit::run(database, &messages, jobs)
+        }],
         &|database| fleet::state(database, &fleet::upgraded_set()),
     );
 
@@ -31,9 +30,8 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         lab,
         options,
         &template,
-        [
-            &|database, jobs| fleet::run(&fleet::upgraded().jobs(jobs), database, &nothing),
-            &|database, _| naive::run(database, &runner, &names),
-        ],
+        [&|database, jobs| fleet::run(&fleet::upgraded().jobs(jobs), database, &nothing), &|database, _| {
+            naive::run(database, &runner, &names)
+        }],
     );
 }

@@ -9,12 +9,7 @@ use crate::args::Fill;
 use crate::error::Error;
 use crate::output::{Output, Paper, View};
 
-pub(crate) fn run(
-    args: &Fill,
-    migrator: &Migrator,
-    database: &Database,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
+pub(crate) fn run(args: &Fill, migrator: &Migrator, database: &Database, output: &mut Output<'_>) -> Result<(), Error> {
     let size = usize::try_from(args.size).unwrap_or(usize::MAX);
     let made = migrator.fill_pool(database, size)?;
     output.show(&Filled { made, size })

@@ -1,0 +1,49 @@
+//! Moments that nobody chose, and can be had again.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often a random test is repeated: `MIGRATE_FAULT_ROUNDS`, or `short`.
+pub(crate) fn rounds(short: usize) -> usize {
+    std::env::var("MIGRATE_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(short)
+}
+
+/// Random numbers (SplitMix64) by a seed that a failing test prints.
+pub(crate) struct Dice {
+    seed: u64,
+    state: u64,
+}
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+        let given = std::env::var("MIGRATE_FAULT_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| u64::try_from(now() & u128::from(u64::MAX)).unwrap_or_default());
+        Self { seed, state: seed }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A time below `end`.
+    pub(crate) fn moment(&mut self, end: Duration) -> Duration {
+        Duration::from_micros(self.below(u64::try_from(end.as_micros()).unwrap_or(u64::MAX).max(1)))
+    }
+}
+
+impl Drop for Dice {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("MIGRATE_FAULT_SEED={}", self.seed);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The build of an index outside a transaction is interrupted, and waited for.
+
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use crate::runner::{Runner, up};
+use crate::site::{Copy, Site};
+
+/// What keeps `CREATE INDEX CONCURRENTLY` from finishing: a writer before it is ready, an old snapshot before it is valid.
+const WRITER: &str = "BEGIN; INSERT INTO tenant_01.suppliers (name) SELECT 'x' WHERE false; \
+                      LOCK TABLE tenant_01.invoices IN ROW EXCLUSIVE MODE";
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM tenant_01.invoices";
+
+/// Waits until the condition holds.
+#[track_caller]
+fn wait_until(client: &mut Client, condition: &str) {
+    let start = Instant::now();
+    while !client.query_one(&format!("SELECT {condition}"), &[]).unwrap().get::<_, bool>(0) {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {condition}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+const INVALID: &str = "EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)";
+const WAITING: &str = "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \
+                       'Lock' AND query LIKE 'CREATE INDEX CONCURRENTLY%')";
+
+/// A runner that is certainly in the middle of building an index, and the session that keeps it there.
+fn stuck(copy: &Copy<'_>, blocker: &str) -> (Runner, Client) {
+    let mut holder = copy.client();
+    holder.batch_execute(blocker).unwrap();
+    let runner = up(&copy.url(), &[]);
+    let mut client = copy.client();
+    wait_until(&mut client, &format!("{INVALID} AND {WAITING}"));
+    (runner, holder)
+}
+
+fn interrupted(blocker: &str) {
+    let site = Site::new(4);
+    let copy = site.copy();
+    let (runner, holder) = stuck(&copy, blocker);
+    assert!(runner.kill());
+    let mut client = copy.client();
+    client
+        .execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+             WHERE application_name = 'migrate' AND datname = current_database()",
+            &[],
+        )
+        .unwrap();
+    drop(holder);
+    assert!(copy.number("SELECT count(*) FROM pg_index WHERE NOT indisvalid") > 0, "it left an invalid index");
+    copy.rerun_makes_it_whole();
+}
+
+#[test]
+fn a_rerun_removes_the_index_that_was_interrupted_before_it_was_ready() {
+    interrupted(WRITER);
+}
+
+#[test]
+fn a_rerun_removes_the_index_that_was_interrupted_before_it_was_valid() {
+    interrupted(SNAPSHOT);
+}
+
+/// The server does not notice that a client is gone before it has something to tell it.
+#[test]
+fn a_rerun_beside_the_build_that_a_dead_runner_left_on_the_server_finishes() {
+    let site = Site::new(4);
+    for blocker in [WRITER, SNAPSHOT] {
+        let copy = site.copy();
+        let (runner, mut holder) = stuck(&copy, blocker);
+        assert!(runner.kill());
+        let mut client = copy.client();
+        wait_until(&mut client, WAITING);
+        let rerun = up(&copy.url(), &[]);
+        std::thread::sleep(Duration::from_secs(3));
+        holder.batch_execute("ROLLBACK").unwrap();
+        rerun.finish().succeeded();
+        copy.assert_whole();
+    }
+}
+
+#[test]
+fn eight_runners_that_wait_do_not_keep_an_index_from_being_built() {
+    let site = Site::new(4);
+    let copy = site.copy();
+    let (first, mut holder) = stuck(&copy, SNAPSHOT);
+    let others: Vec<_> = (0..8).map(|_| up(&copy.url(), &[])).collect();
+    let mut client = copy.client();
+    let connected = "(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' \
+                     AND datname = current_database()) >= 10";
+    wait_until(&mut client, connected);
+    std::thread::sleep(Duration::from_secs(1));
+    let released = Instant::now();
+    holder.batch_execute("ROLLBACK").unwrap();
+
+    first.finish().succeeded();
+    for runner in others {
+        runner.finish().succeeded();
+    }
+    assert!(released.elapsed() < Duration::from_secs(20), "{:?}", released.elapsed());
+    copy.assert_whole();
+    assert_eq!(copy.number("SELECT sum(migrated) FROM migrations.runs WHERE migrated > 0"), 4, "each tenant once");
+}

@@ -1,0 +1,25 @@
+//! Faults on real servers: whatever happened before, running again is safe.
+//!
+//! Every module breaks something at a moment that nobody chose, runs again, and looks at everything: the catalog of every
+//! schema, its history table, and the registry. Short by default; `MIGRATE_FAULT_ROUNDS=25` repeats every random test so
+//! many times, and `MIGRATE_FAULT_SEED` repeats the moments of a run that failed.
+//!
+//! | module | what is broken |
+//! | --- | --- |
+//! | `killed` | the runner, by SIGKILL |
+//! | `crashed` | the server, by an immediate shutdown |
+//! | `cut` | the connection, in mid-message and between a commit and its answer |
+//! | `index` | the build of an index outside a transaction |
+//! | `pooler` | nothing: PgBouncer in transaction mode stands between |
+//! | `limits` | the server has no room, or the role no right |
+//! | `behind` | the database, behind the registry's back |
+//! | `versions` | nothing: an older binary runs at the same time |
+
+// A test says what went wrong by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+
+mod dice;
+mod index;
+mod killed;
+mod runner;
+mod site;

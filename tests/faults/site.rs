@@ -1,0 +1,244 @@
+//! A server with a fleet that is behind, copies of it to break, and the question whether all is well again.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use migrations_core::{Database, MigrationSet, Migrator, RunOptions, State, TenantName};
+use migrations_embedded::{Builder, Server};
+use postgres::Client;
+
+use crate::runner::up;
+
+/// The tenants of a fleet have so many of the tenant set's migrations; the one behind them runs outside a transaction,
+/// between two that do not.
+pub(crate) const APPLIED: usize = 8;
+
+/// A server with a fleet that is behind.
+pub(crate) struct Site {
+    server: Mutex<Server>,
+    copies: AtomicUsize,
+    reference: Reference,
+}
+
+/// What a tenant is that was made by one undisturbed run.
+struct Reference {
+    catalog: String,
+    registry: (Option<i64>, Option<i64>),
+    history: Vec<(i64, String, String)>,
+}
+
+/// A copy of the fleet. It is dropped with this.
+pub(crate) struct Copy<'a> {
+    site: &'a Site,
+    name: String,
+}
+
+/// The reference application's migrator, its tenant set cut off behind so many migrations.
+pub(crate) fn first(migrations: usize) -> Migrator {
+    let whole = migrate::migrator().unwrap();
+    let tenant = whole.tenant_set().migrations()[..migrations].iter().fold(
+        MigrationSet::new("tenant").unwrap(),
+        |set, migration| set.with_migration(migration.title(), || migration.sql().to_owned()).unwrap(),
+    );
+    Migrator::new(whole.shared_set().clone(), tenant)
+}
+
+pub(crate) fn name(name: &str) -> TenantName {
+    name.parse().unwrap()
+}
+
+/// The names of a fleet's tenants.
+pub(crate) fn names(tenants: usize) -> impl Iterator<Item = TenantName> {
+    (0..tenants).map(|number| name(&format!("tenant_{number:02}")))
+}
+
+/// Everything in every tenant's schema, as text, by schema.
+const CATALOG: &str = "
+SELECT n.nspname::text, string_agg(replace(line, n.nspname || '.', ''), E'\\n' ORDER BY line COLLATE \"C\")
+FROM (
+    SELECT relnamespace AS schema, concat_ws(' ', relkind, relname) AS line FROM pg_class
+    UNION ALL
+    SELECT c.relnamespace, concat_ws(' ', 'column', c.relname, attnum, attname, format_type(atttypid, atttypmod),
+                                     attnotnull, pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE attnum > 0 AND c.relkind IN ('r', 'p', 'v')
+    UNION ALL
+    SELECT relnamespace, concat_ws(' ', pg_get_indexdef(indexrelid), indisvalid, indisready, indislive)
+    FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+    UNION ALL
+    SELECT connamespace, concat_ws(' ', conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated)
+    FROM pg_constraint
+    UNION ALL
+    SELECT relnamespace, concat_ws(' ', pg_get_triggerdef(t.oid), tgenabled)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal
+    UNION ALL
+    SELECT pronamespace, concat_ws(' ', 'function', proname, md5(prosrc)) FROM pg_proc
+    UNION ALL
+    SELECT typnamespace, concat_ws(' ', 'type', typname, typtype) FROM pg_type
+) AS lines JOIN pg_namespace n ON n.oid = schema
+WHERE n.nspname IN (SELECT schema_name FROM migrations.tenants)
+GROUP BY n.nspname";
+
+fn catalogs(client: &mut Client) -> BTreeMap<String, String> {
+    client.query(CATALOG, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+fn history(client: &mut Client, schema: &str) -> Vec<(i64, String, String)> {
+    let query = format!("SELECT version, name, checksum FROM {schema}.refinery_schema_history ORDER BY version");
+    client.query(&query, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+impl Reference {
+    fn new(database: &Database) -> Self {
+        migrate::migrator().unwrap().get_or_create_tenant(database, &name("reference")).unwrap();
+        let mut client = database.connect().unwrap();
+        let row = client.query_one("SELECT version, digest FROM migrations.tenants", &[]).unwrap();
+        Self {
+            catalog: catalogs(&mut client).remove("reference").unwrap(),
+            registry: (row.get(0), row.get(1)),
+            history: history(&mut client, "reference"),
+        }
+    }
+}
+
+impl Site {
+    /// A throwaway server with a fleet of so many tenants.
+    pub(crate) fn new(tenants: usize) -> Self {
+        Self::on(Server::builder(), tenants)
+    }
+
+    /// The same on a server of one's own.
+    pub(crate) fn on(server: Builder, tenants: usize) -> Self {
+        let server = server.start_throwaway().unwrap();
+        let database = |name: &str| Database::from_url(&server.url(name)).unwrap();
+        let mut client = database("postgres").connect().unwrap();
+        client.batch_execute("CREATE DATABASE reference").unwrap();
+        client.batch_execute("CREATE DATABASE fleet").unwrap();
+        let reference = Reference::new(&database("reference"));
+        let report = first(APPLIED).run_with(&database("fleet"), &RunOptions::new().create(names(tenants))).unwrap();
+        assert_eq!(report.tenants.created, tenants);
+        Self { server: Mutex::new(server), copies: AtomicUsize::new(0), reference }
+    }
+
+    /// A copy of the fleet.
+    pub(crate) fn copy(&self) -> Copy<'_> {
+        let name = format!("copy_{}", self.copies.fetch_add(1, Ordering::Relaxed));
+        let mut client = self.client("postgres");
+        let create = format!("CREATE DATABASE {name} TEMPLATE fleet STRATEGY FILE_COPY");
+        // The session that made the template may still be on its way out.
+        let mut tries = 0;
+        while let Err(error) = client.batch_execute(&create) {
+            tries += 1;
+            assert!(tries < 100, "{error}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Copy { site: self, name }
+    }
+
+    pub(crate) fn server(&self) -> std::sync::MutexGuard<'_, Server> {
+        self.server.lock().unwrap()
+    }
+
+    pub(crate) fn client(&self, database: &str) -> Client {
+        Client::connect(&self.server().url(database), postgres::NoTls).unwrap()
+    }
+}
+
+impl Copy<'_> {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.site.server().url(&self.name)
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        Database::from_url(&self.url()).unwrap()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.site.client(&self.name)
+    }
+
+    /// One number.
+    pub(crate) fn number(&self, query: &str) -> i64 {
+        self.client().query_one(query, &[]).unwrap().get(0)
+    }
+
+    /// Runs again, as an operator would, and looks at everything.
+    #[track_caller]
+    pub(crate) fn rerun_makes_it_whole(&self) {
+        up(&self.url(), &[]).finish().succeeded();
+        self.assert_whole();
+        let again = up(&self.url(), &[]).finish().succeeded();
+        let work: Vec<_> = ["created", "migrated", "failed", "busy"].map(|key| &again["tenants"][key]).into();
+        assert!(work.iter().all(|count| **count == 0) && again["shared"]["applied"] == serde_json::json!([]), "{again}");
+    }
+
+    /// Every tenant is what an undisturbed run makes, and the registry says so.
+    #[track_caller]
+    pub(crate) fn assert_whole(&self) {
+        let mut client = self.client();
+        let reference = &self.site.reference;
+        let catalogs = catalogs(&mut client);
+        let tenants: Vec<String> = {
+            let rows = client.query("SELECT schema_name::text FROM migrations.tenants ORDER BY id", &[]).unwrap();
+            rows.iter().map(|row| row.get(0)).collect()
+        };
+        assert!(!tenants.is_empty());
+        for tenant in &tenants {
+            let catalog = catalogs.get(tenant).unwrap_or_else(|| panic!("{tenant} has no schema"));
+            assert_same_lines(tenant, catalog, &reference.catalog);
+            assert_eq!(history(&mut client, tenant), reference.history, "history of {tenant}");
+        }
+        let wrong = client
+            .query(
+                "SELECT schema_name::text, t::text FROM migrations.tenants t \
+                 WHERE version IS DISTINCT FROM $1 OR digest IS DISTINCT FROM $2 OR in_flight_version IS NOT NULL \
+                       OR last_error IS NOT NULL \
+                       OR schema_oid IS DISTINCT FROM (SELECT oid FROM pg_namespace WHERE nspname = schema_name)",
+                &[&reference.registry.0, &reference.registry.1],
+            )
+            .unwrap();
+        assert!(wrong.is_empty(), "the registry: {:?}", wrong.iter().map(|row| row.get(1)).collect::<Vec<String>>());
+        let invalid = self.number("SELECT count(*) FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)");
+        assert_eq!(invalid, 0, "invalid indexes");
+
+        self.assert_status_is_current(tenants.len());
+        // The same from the histories: without its digest, a registry row is not believed.
+        client.batch_execute("UPDATE migrations.tenants SET digest = NULL").unwrap();
+        self.assert_status_is_current(tenants.len());
+        let restore = "UPDATE migrations.tenants SET digest = $1";
+        client.execute(restore, &[&reference.registry.1]).unwrap();
+    }
+
+    #[track_caller]
+    fn assert_status_is_current(&self, tenants: usize) {
+        let status = migrate::migrator().unwrap().status(&self.database()).unwrap();
+        let states = [&status.registry, &status.shared].map(|schema| schema.state);
+        assert_eq!(states, [State::Current; 2]);
+        assert_eq!(status.tenants.len(), tenants);
+        for tenant in &status.tenants {
+            assert_eq!((tenant.schema.state, &tenant.last_error), (State::Current, &None), "{}", tenant.name);
+        }
+    }
+}
+
+#[track_caller]
+fn assert_same_lines(tenant: &str, found: &str, expected: &str) {
+    let missing: Vec<_> = expected.lines().filter(|line| !found.lines().any(|other| other == *line)).collect();
+    let extra: Vec<_> = found.lines().filter(|line| !expected.lines().any(|other| other == *line)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "{tenant} lacks {missing:#?} and has {extra:#?}");
+    assert_eq!(found.lines().count(), expected.lines().count(), "{tenant} has something twice");
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut client) = Client::connect(&self.site.server().url("postgres"), postgres::NoTls) {
+            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        }
+    }
+}
