@@ -6,6 +6,7 @@
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -124,6 +125,23 @@ impl Site {
         self.run(args).page().replace(&self.test.database().to_string(), "[database]")
     }
 
+    /// Makes whatever creates this schema take so much longer; a `%` stands for any text.
+    fn slow_down(&self, schema: &str, pause: Duration) {
+        self.execute(&format!(
+            "CREATE FUNCTION slow_down() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+               PERFORM pg_sleep({}) FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '{schema}';
+             END $$;
+             CREATE EVENT TRIGGER slow_down ON ddl_command_end WHEN TAG IN ('CREATE SCHEMA') EXECUTE FUNCTION slow_down()",
+            pause.as_secs_f64()
+        ));
+    }
+
+    /// Registers a schema as a tenant; it is behind by the whole set, and `sql` is done in it first.
+    fn adopt(&self, schema: &str, sql: &str) {
+        self.execute(&format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {sql}"));
+        self.run(&["tenant", "adopt", schema]).succeeded();
+    }
+
     fn execute(&self, sql: &str) {
         self.test.client().unwrap().batch_execute(sql).unwrap();
     }
@@ -141,7 +159,7 @@ macro_rules! assert_page {
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "YYYY-MM-DDThh:mm:ssZ"),
                 (r"\(os error \d+\)", "(os error [number])"),
                 (r"(OUTCOME) +TIME\b", "$1  TIME"),
-                (r"(created|migrated|current|failed) +\d+(\.\d+)? m?s\b", "$1  [time]"),
+                (r"(created|migrated|current|failed|busy) +\d+(\.\d+)? m?s\b", "$1  [time]"),
                 (r"\d+(\.\d+)? m?s\b", "[time]"),
             ],
             omit_expression => true,
@@ -167,7 +185,7 @@ const SHARED: [&str; 6] = [
 
 #[test]
 fn every_command_explains_itself() {
-    let commands: [(&str, &[&str]); 12] = [
+    let commands: [(&str, &[&str]); 16] = [
         ("help", &[]),
         ("help_up", &["up"]),
         ("help_status", &["status"]),
@@ -180,6 +198,10 @@ fn every_command_explains_itself() {
         ("help_tenant_domain_add", &["tenant", "domain", "add"]),
         ("help_tenant_adopt", &["tenant", "adopt"]),
         ("help_tenant_forget", &["tenant", "forget"]),
+        ("help_pool", &["pool"]),
+        ("help_pool_fill", &["pool", "fill"]),
+        ("help_pool_status", &["pool", "status"]),
+        ("help_pool_drain", &["pool", "drain"]),
     ];
     for (name, command) in commands {
         let ran = run(&[command, &["--help"]].concat()).succeeded();
@@ -261,12 +283,26 @@ fn warnings_are_seen_once_and_depend_on_the_jobs() {
 }
 
 #[test]
-fn many_tenants_are_counted_and_not_listed() {
-    let names: Vec<String> = (1..=21).map(|number| format!("t{number}")).collect();
-    let create: Vec<&str> = names.iter().flat_map(|name| ["--create", name]).collect();
-    let ran = Site::new().run(&[&["up"], create.as_slice()].concat()).succeeded();
-    assert!(ran.stdout.contains("tenants  21 created\n"), "{}", ran.stdout);
-    assert!(!ran.stdout.contains("t7"), "{}", ran.stdout);
+fn of_many_tenants_the_slowest_are_named_and_the_others_counted() {
+    let create = |count: usize| {
+        let site = Site::new();
+        // One that takes longer than any other.
+        site.slow_down("t7", Duration::from_secs(1));
+        let names: Vec<String> = (1..=count).map(|number| format!("t{number}")).collect();
+        let create: Vec<&str> = names.iter().flat_map(|name| ["--create", name]).collect();
+        site.run(&[&["up"], create.as_slice()].concat()).succeeded().stdout
+    };
+    let many = create(21);
+    let lines: Vec<&str> = many.lines().collect();
+    assert!(lines.contains(&"tenants  21 created"), "{many}");
+    let slowest = lines.iter().find_map(|line| line.strip_prefix("slowest  ")).expect(&many);
+    assert!(slowest.starts_with("t7 1.") && slowest.split(", ").count() == 3, "{many}");
+    let median = lines.iter().find_map(|line| line.strip_prefix("median   ")).expect(&many);
+    assert!(median.ends_with(" ms"), "{many}");
+    assert!(!many.contains("OUTCOME"), "{many}");
+
+    let few = create(20);
+    assert!(few.contains("OUTCOME") && !few.contains("slowest") && !few.contains("median"), "{few}");
 }
 
 #[test]
@@ -289,17 +325,27 @@ fn up_tells_what_it_did() {
     let site = Site::new();
     let (code, mut done) = site.json(&["up", "--create", "acme", "--create", "globex"]);
     assert_eq!(code, 0);
-    assert!(done["elapsed_ms"].take().is_u64());
+    assert!(done["elapsed_ms"].take().is_u64() && done["median_ms"].take().is_u64(), "{done}");
+    let slowest = done["slowest"].take();
+    let names: HashSet<&str> =
+        slowest.as_array().unwrap().iter().map(|slow| slow["tenant"].as_str().unwrap()).collect();
+    assert_eq!(names, HashSet::from(["acme", "globex"]));
+    assert!(slowest[0]["elapsed_ms"].as_u64() >= slowest[1]["elapsed_ms"].as_u64(), "{slowest}");
+    assert_eq!(keys(&slowest[0]), ["elapsed_ms", "tenant"]);
     let tenants = json!({
         "total": 2, "created": 2, "migrated": 0, "current": 0, "ahead": 0, "busy": 0, "failed": 0, "skipped": 0,
         "spares": 0
     });
     let shared = json!({"applied": SHARED, "version": 6, "ahead": false});
-    assert_eq!(done, json!({"shared": shared, "tenants": tenants, "failures": [], "elapsed_ms": null}));
+    let times = json!({"slowest": null, "median_ms": null, "retries": 0, "elapsed_ms": null});
+    let [mut all, times] = [json!({"shared": shared, "tenants": tenants, "failures": []}), times];
+    all.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    assert_eq!(done, all);
 
     let (code, again) = site.json(&["up"]);
     assert_eq!((code, &again["shared"]["applied"]), (0, &json!([])));
     assert_eq!((&again["tenants"]["created"], &again["tenants"]["current"]), (&json!(0), &json!(2)));
+    assert_eq!((&again["slowest"], &again["median_ms"]), (&json!([]), &Value::Null));
 }
 
 #[test]
@@ -450,6 +496,261 @@ fn a_tenant_named_twice_is_one_tenant() {
     assert_eq!((code, &done["tenants"]["total"], &done["tenants"]["created"]), (0, &json!(2), &json!(2)), "{done}");
 }
 
+// ---- limits
+
+/// Four tenants in their order: two fail for one reason, the next for another, the last is well.
+fn site_that_goes_wrong() -> Site {
+    let site = Site::with_tenants(&[]);
+    site.adopt("one", "CREATE TABLE suppliers (id bigint)");
+    site.adopt("two", "CREATE TABLE suppliers (id bigint)");
+    site.adopt("three", "CREATE TYPE suppliers AS ENUM ()");
+    site.adopt("four", "");
+    site
+}
+
+#[test]
+fn a_run_stops_where_it_is_told_to() {
+    // What is migrated, what failed, what was not tried.
+    let cases: [(&[&str], [u64; 3]); 6] = [
+        (&[], [1, 3, 0]),
+        (&["--fail-fast"], [0, 1, 3]),
+        (&["--max-failures", "2"], [0, 2, 2]),
+        (&["--max-failures", "4"], [1, 3, 0]),
+        (&["--max-distinct", "1"], [0, 1, 3]),
+        (&["--max-distinct", "2"], [0, 3, 1]),
+    ];
+    for (limit, expected) in cases {
+        let (code, done) = site_that_goes_wrong().json(&[&["up", "--jobs", "1"], limit].concat());
+        let counts = ["migrated", "failed", "skipped"].map(|key| done["tenants"][key].as_u64().unwrap());
+        assert_eq!((code, counts), (1, expected), "{limit:?}: {done}");
+    }
+}
+
+#[test]
+fn who_was_not_tried_is_counted_and_gets_its_turn_in_the_next_run() {
+    let site = site_that_goes_wrong();
+    assert_page!("up_fail_fast", site.page(&["up", "--jobs", "1", "--fail-fast"]));
+    for schema in ["one", "two"] {
+        site.execute(&format!("DROP TABLE {schema}.suppliers"));
+    }
+    site.execute("DROP TYPE three.suppliers");
+    let (code, done) = site.json(&["up", "--fail-fast"]);
+    assert_eq!((code, &done["tenants"]["migrated"]), (0, &json!(4)), "{done}");
+}
+
+#[test]
+fn a_group_shares_a_transaction() {
+    let transactions = |group| {
+        let site = Site::new();
+        let create = ["t1", "t2", "t3", "t4", "t5", "t6"].map(|name| ["--create", name]).concat();
+        site.run(&[&["up", "--jobs", "1", "--group", group], create.as_slice()].concat()).succeeded();
+        assert_eq!(site.count("SELECT count(*) FROM migrations.tenants WHERE version = 11"), 6);
+        site.count("SELECT count(DISTINCT xmin::text) FROM migrations.tenants")
+    };
+    let (alone, together) = (transactions("1"), transactions("6"));
+    assert!(alone == 6 && together <= 2, "{alone} and {together} transactions");
+}
+
+#[test]
+fn a_table_that_is_locked_is_tried_again() {
+    let site = Site::with_tenants(&[]);
+    let mut other = site.test.client().unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE currencies").unwrap();
+
+    let mut waiting = site.command(&["up", "--create", "acme", "--lock-timeout", "20ms"]);
+    let mut waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut told, mut stderr) = (String::new(), BufReader::new(waiting.stderr.take().unwrap()));
+    while !told.contains("retry 1 of ") {
+        assert!(stderr.read_line(&mut told).unwrap() > 0, "not told: {told}");
+    }
+    other.batch_execute("ROLLBACK").unwrap();
+    let ran = Ran::new(waiting.wait_with_output().unwrap()).succeeded();
+    let retries = ran.stdout.lines().find_map(|line| line.strip_prefix("retries  ")).expect(&ran.stdout);
+    assert!((1..=5).contains(&retries.parse().unwrap()), "{}", ran.stdout);
+
+    // Held to the end, it fails.
+    other.batch_execute("BEGIN; LOCK TABLE currencies").unwrap();
+    let (code, done) = site.json(&["up", "--create", "globex", "--lock-timeout", "20ms"]);
+    assert_eq!((code, &done["failures"][0]["sqlstate"], &done["retries"]), (1, &json!("55P03"), &json!(5)), "{done}");
+}
+
+// ---- a dry run
+
+/// What a run can change, down to the objects' ids.
+fn fingerprint(site: &Site) -> Vec<String> {
+    let query = "SELECT 'class ' || c.oid || ' ' || c.xmin FROM pg_class c
+                 UNION ALL SELECT 'schema ' || n.oid || ' ' || n.xmin FROM pg_namespace n ORDER BY 1";
+    site.test.client().unwrap().query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn a_dry_run_shows_the_sql_and_changes_nothing() {
+    let site = Site::new();
+    let before = fingerprint(&site);
+    let ran = site.run(&["up", "--dry-run", "--create", "acme", "--create", "globex"]).succeeded();
+    let (code, shown) = site.json(&["up", "--dry-run", "--create", "acme"]);
+    assert_eq!(fingerprint(&site), before);
+
+    let headings: Vec<&str> = ran.stdout.lines().filter(|line| line.contains(": V1__")).collect();
+    let starts = ["-- registry set: V1__", "-- shared set: V1__", "-- tenant acme: V1__", "-- tenant globex: V1__"];
+    assert_eq!(headings.len(), starts.len(), "{headings:#?}");
+    assert!(headings.iter().zip(starts).all(|(heading, start)| heading.starts_with(start)), "{headings:#?}");
+    assert_eq!(ran.stderr, "");
+
+    let schemas = shown["schemas"].as_array().unwrap();
+    let names: Vec<_> = schemas.iter().map(|schema| (&schema["set"], &schema["tenant"])).collect();
+    let null = Value::Null;
+    assert_eq!(code, 0);
+    assert_eq!(names, [(&json!("registry"), &null), (&json!("shared"), &null), (&json!("tenant"), &json!("acme"))]);
+    assert_eq!(schemas[1]["migrations"], json!(SHARED));
+    assert_eq!(keys(&schemas[1]), ["messages", "migrations", "set", "tenant"]);
+    let message = schemas[2]["messages"][0].as_str().unwrap();
+    assert!(ran.stdout.contains(message.trim_end()), "the text has what the object has");
+}
+
+#[test]
+fn a_dry_run_s_sql_in_psql_leaves_nothing_to_do() {
+    let site = Site::new();
+    let create = ["--create", "acme", "--create", "globex"];
+    let script = site.run(&[&["up", "--dry-run"], create.as_slice()].concat()).succeeded().stdout;
+    psql(&site, &script).unwrap();
+
+    let again = site.run(&["up"]).succeeded().stdout;
+    assert!(again.starts_with("nothing to do: shared at version 6, tenants: 2 current ("), "{again}");
+    assert_eq!(site.run(&["status", "--check"]).code, 0);
+    assert_eq!(site.run(&["up", "--dry-run"]).succeeded().stdout, "-- nothing to do\n");
+    let (_, shown) = site.json(&["up", "--dry-run"]);
+    assert_eq!(shown, json!({"schemas": []}));
+}
+
+#[test]
+fn a_dry_run_keeps_what_cannot_run_in_a_transaction_outside() {
+    let site = Site::with_tenants(&[]);
+    site.adopt("old", "");
+    let script = site.run(&["up", "--dry-run", "--tenant", "old"]).succeeded().stdout;
+    let mut is_inside = false;
+    let mut outside = 0;
+    for line in script.lines() {
+        match line {
+            "BEGIN;" => is_inside = true,
+            "COMMIT;" => is_inside = false,
+            line if line.starts_with("CREATE INDEX CONCURRENTLY") => {
+                assert!(!is_inside, "{line}");
+                outside += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(outside, 3, "{script}");
+    assert!(script.contains("\n-- Not all in one transaction: "), "{script}");
+
+    // The script says that it ends early, and that this does no harm.
+    let told = psql(&site, &script).expect_err("the history stays behind");
+    assert!(told.contains("the plan is out of date"), "{told}");
+    let (code, done) = site.json(&["up"]);
+    assert_eq!((code, &done["tenants"]["migrated"]), (0, &json!(1)), "{done}");
+}
+
+/// Runs a script as its first line says.
+fn psql(site: &Site, script: &str) -> Result<(), String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), script).unwrap();
+    let line = script.lines().next().unwrap().strip_prefix("-- psql ").expect(script);
+    let output = Command::new("psql").args(line.split(' ')).arg(file.path()).arg(site.url()).output();
+    let output = output.expect("psql comes with PostgreSQL");
+    match String::from_utf8(output.stderr).unwrap() {
+        told if told.is_empty() && output.status.success() => Ok(()),
+        told => Err(told),
+    }
+}
+
+// ---- the pool
+
+#[test]
+fn spares_are_made_counted_migrated_and_dropped() {
+    let site = Site::new();
+    assert_page!("pool_status_of_none", site.page(&["pool", "status"]));
+    assert_eq!(site.json(&["pool", "status"]), (0, json!({"ready": 0, "behind": 0})));
+    assert_page!("pool_fill", site.page(&["pool", "fill", "2"]));
+    assert_eq!(site.json(&["pool", "fill", "3"]), (0, json!({"made": 1})));
+    assert_page!("pool_fill_again", site.page(&["pool", "fill", "3"]));
+
+    site.run(&["tenant", "create", "acme"]).succeeded();
+    assert_eq!(site.json(&["pool", "status"]), (0, json!({"ready": 2, "behind": 0})), "the tenant took one");
+    assert_page!("pool_status", site.page(&["pool", "status"]));
+
+    site.execute(
+        "UPDATE migrations.tenants SET digest = NULL
+         WHERE schema_name = (SELECT min(schema_name) FROM migrations.tenants WHERE status = 'spare')",
+    );
+    assert_eq!(site.json(&["pool", "status"]), (0, json!({"ready": 1, "behind": 1})));
+    assert_page!("pool_status_behind", site.page(&["pool", "status"]));
+    assert_page!("pool_drain", site.page(&["pool", "drain"]));
+    assert_eq!(site.json(&["pool", "drain"]), (0, json!({"dropped": 0})));
+    assert_eq!(site.count("SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%spare%'"), 0);
+    assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 1);
+}
+
+#[test]
+fn a_run_says_how_many_spares_it_migrated() {
+    let site = Site::with_tenants(&["acme"]);
+    site.run(&["pool", "fill", "2"]).succeeded();
+    // As if the set had been empty when they were made.
+    site.execute(
+        "DO $$ DECLARE spare text; BEGIN
+           FOR spare IN SELECT schema_name FROM migrations.tenants WHERE status = 'spare' LOOP
+             EXECUTE format('DROP SCHEMA %I CASCADE; CREATE SCHEMA %1$I', spare);
+           END LOOP;
+         END $$;
+         UPDATE migrations.tenants t SET digest = NULL, version = NULL,
+           schema_oid = (SELECT oid FROM pg_namespace WHERE nspname = t.schema_name) WHERE status = 'spare'",
+    );
+    assert_eq!(site.json(&["pool", "status"]), (0, json!({"ready": 0, "behind": 2})));
+    assert_page!("up_with_spares", site.page(&["up"]));
+    assert_eq!(site.json(&["pool", "status"]), (0, json!({"ready": 2, "behind": 0})));
+}
+
+// ---- progress
+
+/// A run without a terminal: short ones say nothing, long ones a line every five seconds, and stdout stays one object.
+#[test]
+fn a_long_run_counts_on_stderr_where_there_is_no_terminal() {
+    let site = Site::with_tenants(&[]);
+    site.adopt("bad", "CREATE TABLE suppliers (id bigint)");
+    site.slow_down("t%", Duration::from_millis(2_200));
+    let up = ["up", "--jobs", "1", "--create", "t1", "--create", "t2", "--create", "t3", "--create", "t4"];
+    // Five tenants in nine seconds, of which the first fails at once.
+    let ran = site.run(&[up.as_slice(), &["--format", "json"]].concat());
+    assert_eq!((ran.code, &ran.json()["tenants"]["created"]), (1, &json!(4)), "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("/5 tenants")).collect();
+    let [line] = lines[..] else { panic!("not one line: {}", ran.stderr) };
+    assert!(line.starts_with("3/5 tenants, 1 failed, about "), "{line}");
+    assert!((1..=4).any(|seconds| line.ends_with(&format!("about {seconds} s left"))), "{line}");
+    assert!(ran.stderr.find("/5 tenants") < ran.stderr.find("error: tenant bad"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains('\r'), "{}", ran.stderr);
+}
+
+#[test]
+fn a_terminal_has_a_bar_that_is_gone_in_the_end() {
+    let site = Site::new();
+    site.slow_down("t%", Duration::from_millis(300));
+    let up = "up --jobs 1 --create t1 --create t2 --create t3 --create t4";
+    let on_terminal = |more: &str| {
+        // `script` (util-linux) runs a command on a terminal of its own.
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command"]);
+        command.arg(format!("'{}' {up} {more}", env!("CARGO_BIN_EXE_migrate"))).arg("/dev/null");
+        command.env_clear().env("DATABASE_URL", site.url()).env("TERM", "xterm").env("PATH", env!("PATH"));
+        Ran::new(command.stdin(Stdio::null()).output().unwrap()).succeeded().stdout
+    };
+    let seen = on_terminal("");
+    assert!(seen.contains("] 1/4 tenants, ") && seen.contains(" s left"), "{seen:?}");
+    let (_, after) = seen.rsplit_once("tenants, ").unwrap();
+    let erased = after.find("\x1b[2K").expect("the bar is erased");
+    assert!(after.find("shared ").is_some_and(|report| erased < report), "{seen:?}");
+    assert!(!on_terminal("").contains("\x1b[2K"), "nothing is drawn when there is nothing to do");
+}
+
 // ---- waiting
 
 #[test]
@@ -500,6 +801,24 @@ fn who_waits_for_another_run_is_told_so() {
 }
 
 #[test]
+fn who_is_held_by_another_run_for_too_long_is_left_to_the_next_one() {
+    let site = Site::with_tenants(&[]);
+    site.adopt("acme", "");
+    site.adopt("globex", "");
+    let mut other_run = site.test.client().unwrap();
+    other_run.execute("SELECT pg_advisory_lock($1)", &[&LOCK_OF_ACME]).unwrap();
+
+    let started = Instant::now();
+    let (code, done) = site.json(&["up", "--lock-wait", "200ms"]);
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    let counts = ["migrated", "busy", "failed"].map(|key| done["tenants"][key].as_u64().unwrap());
+    assert_eq!((code, counts), (1, [1, 1, 0]), "{done}");
+    assert_page!("up_busy", site.page(&["up", "--lock-wait", "200ms"]));
+    drop(other_run);
+    assert_eq!(site.json(&["up"]).1["tenants"]["migrated"], json!(1));
+}
+
+#[test]
 fn wait_gives_up_on_a_server_that_is_not_there() {
     let started = Instant::now();
     let ran = run(&["--database-url", NOBODY_LISTENS, "wait", "--timeout", "2s", "--format", "json"]);
@@ -517,7 +836,7 @@ const NOBODY_LISTENS: &str = "postgres://app:s3cret@127.0.0.1:1/app";
 #[test]
 fn a_command_line_that_cannot_be_used_exits_with_2() {
     let with_url = |query: &str| format!("postgres://app:{PASSWORD}@localhost/app{query}");
-    let cases: [(&str, &[&str]); 12] = [
+    let cases: [(&str, &[&str]); 15] = [
         ("usage_no_database", &["up"]),
         ("usage_no_command", &[]),
         ("usage_url", &["status", "--database-url", "postgres://app:s3cret@local host:x/app"]),
@@ -528,6 +847,9 @@ fn a_command_line_that_cannot_be_used_exits_with_2() {
         ("usage_duration", &["up", "--wait", "30"]),
         ("usage_jobs", &["up", "--jobs", "0"]),
         ("usage_contradiction", &["up", "--shared-only", "--tenant", "acme"]),
+        ("usage_two_limits", &["up", "--fail-fast", "--max-failures", "3"]),
+        ("usage_lock_timeout", &["up", "--lock-timeout", "0s"]),
+        ("usage_pool_size", &["pool", "fill", "0"]),
         ("usage_embedded_and_url", &["up", "--embedded", "--database-url", &with_url("")]),
         ("usage_embedded_in_two_words", &["up", "--embedded", "folder"]),
     ];

@@ -253,17 +253,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Of 900 tenants, planned a minute ago, 312 are done, 2 of them failed, and the rest was to take 45 seconds.
-    fn under_way(now: Instant) -> Counts {
-        let mut counts = Counts::new(now);
-        counts.count(&Event::Planned { shared: &[], tenants: 900 }, now - 60 * SECOND);
-        Counts { done: 312, failed: 2, remaining: Some((45 * SECOND, now)), ..counts }
+    /// Of 900 tenants, 312 are done after a minute, 2 of them failed, and the rest is to take 45 seconds.
+    fn under_way(start: Instant) -> Counts {
+        let mut counts = Counts::new(start);
+        counts.count(&Event::Planned { shared: &[], tenants: 900 }, start);
+        Counts { done: 312, failed: 2, remaining: Some((45 * SECOND, start + 60 * SECOND)), ..counts }
     }
 
     #[test]
     fn the_line_counts_and_its_estimate_runs_down() {
-        let now = Instant::now();
-        let counts = under_way(now);
+        let start = Instant::now();
+        let (counts, now) = (under_way(start), start + 60 * SECOND);
         assert_eq!(counts.line(now, false), "312/900 tenants, 2 failed, about 45 s left");
         assert_eq!(counts.line(now + 5 * SECOND, false), "312/900 tenants, 2 failed, about 40 s left");
         assert_eq!(counts.line(now + 46 * SECOND, false), "312/900 tenants, 2 failed");

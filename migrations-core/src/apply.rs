@@ -11,6 +11,7 @@ use crate::failure::{Failure, Reason};
 use crate::history;
 use crate::locate;
 use crate::lock;
+use crate::retry::is_transient;
 use crate::script::{Job, Script, Step};
 use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
@@ -55,12 +56,17 @@ impl<'a> Session<'a> {
         self.database
     }
 
-    /// Connects again after the connection was lost.
-    pub(crate) fn reconnect_if_closed(&mut self) -> Result<(), Error> {
-        if self.client.is_closed() {
-            self.client = self.database.ready()?;
-            self.schemas = 0;
-        }
+    /// Makes sure of the connection behind a failure. The driver notices a lost one late, so it is only kept when the
+    /// server has answered with an error that leaves the session as it was.
+    pub(crate) fn recover(&mut self, failure: &Failure) -> Result<(), Error> {
+        let is_kept = failure.sqlstate().is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
+        if is_kept && !self.client.is_closed() { Ok(()) } else { self.reconnect() }
+    }
+
+    /// Replaces the connection.
+    pub(crate) fn reconnect(&mut self) -> Result<(), Error> {
+        self.client = self.database.ready()?;
+        self.schemas = 0;
         Ok(())
     }
 
@@ -78,11 +84,7 @@ impl<'a> Session<'a> {
 
     /// Replaces a connection that was used for so many schemas: a backend's caches grow with each, and are never emptied.
     pub(crate) fn renew_after(&mut self, schemas: usize) -> Result<(), Error> {
-        if self.schemas >= schemas {
-            self.client = self.database.ready()?;
-            self.schemas = 0;
-        }
-        Ok(())
+        if self.schemas >= schemas { self.reconnect() } else { Ok(()) }
     }
 
     /// Brings one schema to the end of its set.
@@ -118,6 +120,9 @@ impl<'a> Session<'a> {
             refusal(job, &error, |failure| {
                 if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
                     failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
+                }
+                if is_transient(failure) && !job.is_last_try {
+                    return;
                 }
                 if let Some(place) = locate::place(&mut self.client, job, script, &error) {
                     failure.migration = Some(place.migration);

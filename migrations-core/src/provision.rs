@@ -28,7 +28,7 @@ pub(crate) struct Provisioning<'a> {
 impl Provisioning<'_> {
     /// Makes the tenant; `false` when somebody else had made it before.
     pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
-        let job = Job {
+        let mut job = Job {
             origin: Origin::Created { id },
             durable: self.durable,
             inspect: self.inspect,
@@ -37,11 +37,12 @@ impl Provisioning<'_> {
         let mut retries = Retries::new(self.retries);
         let mut polling = Polling::new(self.settings.lock_wait);
         loop {
+            job.is_last_try = !retries.are_left();
             match session.apply(&job) {
                 Outcome::Done(_) => return Ok(true),
                 Outcome::Stale => return Ok(false),
                 Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
-                Outcome::Failed(failure) if retries.pause(&failure) => session.reconnect_if_closed()?,
+                Outcome::Failed(failure) if retries.pause(&failure) => session.recover(&failure)?,
                 Outcome::Failed(failure) => {
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
                     return Err(if duplicate_schema && failure.migration().is_none() {

@@ -18,7 +18,7 @@ pub struct Report {
     pub outcomes: Vec<TenantOutcome>,
     /// Why tenants failed, in registration order.
     pub failures: Vec<Failure>,
-    /// How often something that passes by itself was tried again: a lock that was held, a lost connection.
+    /// How often something that passes by itself was tried again, in all: a lock that was held, a lost connection.
     pub retries: usize,
     /// How long the run took.
     pub elapsed: Duration,
@@ -34,6 +34,8 @@ pub struct SharedReport {
     pub version: Option<i64>,
     /// The schema is ahead of this binary, and was left alone.
     pub ahead: bool,
+    /// How often something that passes by itself was tried again.
+    pub retries: usize,
 }
 
 /// How many tenants came out how.

@@ -25,9 +25,14 @@ impl<'a> Retries<'a> {
         Self { done: 0, all }
     }
 
+    /// Whether a failure that can pass would be tried again.
+    pub(crate) fn are_left(&self) -> bool {
+        self.done < RETRIES
+    }
+
     /// Sleeps, with backoff and jitter, when the failure can pass and there are retries left.
     pub(crate) fn pause(&mut self, failure: &Failure) -> bool {
-        if self.done >= RETRIES || !is_transient(failure) {
+        if !self.are_left() || !is_transient(failure) {
             return false;
         }
         let pause = FIRST_PAUSE * 2u32.pow(self.done);
@@ -39,7 +44,8 @@ impl<'a> Retries<'a> {
     }
 }
 
-fn is_transient(failure: &Failure) -> bool {
+/// Whether a failure can pass by itself.
+pub(crate) fn is_transient(failure: &Failure) -> bool {
     match failure.reason() {
         Reason::Server(error) => TRANSIENT.contains(&error.sqlstate()),
         Reason::ConnectionLost(_) => true,

@@ -30,6 +30,7 @@ pub(crate) fn run(
     let mut session = Session::new(database, database.ready()?);
     let mut report = Report::default();
     let done = stages(&mut session, settings, sets, options, &mut report);
+    report.retries += report.shared.retries;
     report.elapsed = start.elapsed();
     barrier(&mut session, settings, &report, done.as_ref().err())?;
     done?;
@@ -48,9 +49,12 @@ fn barrier(
     if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
         return Ok(());
     }
-    let recorded = session
-        .reconnect_if_closed()
-        .and_then(|()| registry::record_run(&mut session.client, &settings.layout, report, stopped_by));
+    let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);
+    if matches!(recorded, Err(Error::Lost { .. })) {
+        recorded = session
+            .reconnect()
+            .and_then(|()| registry::record_run(&mut session.client, &settings.layout, report, stopped_by));
+    }
     match (stopped_by, recorded) {
         // What stopped the run matters more than that it could not be written down.
         (Some(_), Err(error)) => {

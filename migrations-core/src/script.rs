@@ -40,6 +40,9 @@ pub(crate) struct Job<'a> {
     pub(crate) durable: bool,
     /// Whether the transaction looks at what it wrote, and rolls back when something of it is not the tenant's.
     pub(crate) inspect: bool,
+    /// Whether the place of a failure is looked for even if it can pass by itself. That can mean to wait for the same lock
+    /// again, so it is done on the last try only.
+    pub(crate) is_last_try: bool,
 }
 
 /// Raises when the transaction defined something outside of some schemas.
@@ -82,7 +85,17 @@ impl<'a> Job<'a> {
     /// run's last commit is.
     pub(crate) fn new(settings: &'a Settings, set: &'a MigrationSet, owner: Owner<'a>, claim: Claim) -> Self {
         let durable = !matches!(owner, Owner::Tenant(_));
-        Self { settings, set, owner, claim, applied: 0, origin: Origin::Exists, durable, inspect: false }
+        Self {
+            settings,
+            set,
+            owner,
+            claim,
+            applied: 0,
+            origin: Origin::Exists,
+            durable,
+            inspect: false,
+            is_last_try: true,
+        }
     }
 
     pub(crate) fn layout(&self) -> &'a Layout {

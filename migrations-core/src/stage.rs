@@ -2,6 +2,8 @@
 //!
 //! When both are where they should be, this costs the one query of the plan and takes no lock.
 
+use std::sync::atomic::AtomicUsize;
+
 use crate::apply::{Outcome, Session, failure};
 use crate::error::Error;
 use crate::event::Event;
@@ -11,6 +13,7 @@ use crate::lock::{self, Lock, Polling};
 use crate::name::TenantName;
 use crate::plan::{self, Claim, Overview, Question, Resolver};
 use crate::report::SharedReport;
+use crate::retry::Retries;
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -70,8 +73,10 @@ fn bring(
 ) -> Result<(), Error> {
     let mut polling = Polling::new(settings.lock_wait);
     let what = format!("the {} schema", set.name());
+    let tried = AtomicUsize::new(0);
+    let mut retries = Retries::new(&tried);
     loop {
-        let mut job = Job::new(settings, set, owner, claim);
+        let mut job = Job { is_last_try: !retries.are_left(), ..Job::new(settings, set, owner, claim) };
         match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
             Standing::Applied(applied) if applied == set.migrations().len() && claim.is_current(set) => {
                 report.version = set.version_at(applied);
@@ -99,6 +104,10 @@ fn bring(
             }
             Outcome::Busy | Outcome::FleetBusy => settings.wait(&mut polling, &what)?,
             Outcome::Stale => {}
+            Outcome::Failed(failure) if retries.pause(&failure) => {
+                report.retries += 1;
+                session.recover(&failure)?;
+            }
             Outcome::Failed(failure) => return Err(failure.into()),
         }
         claim = current_claim(session, settings, set, owner)?;

@@ -21,5 +21,8 @@
 mod dice;
 mod index;
 mod killed;
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
+mod pooler;
 mod runner;
 mod site;

@@ -37,10 +37,11 @@ pub(crate) struct Copy<'a> {
 /// The reference application's migrator, its tenant set cut off behind so many migrations.
 pub(crate) fn first(migrations: usize) -> Migrator {
     let whole = migrate::migrator().unwrap();
-    let tenant = whole.tenant_set().migrations()[..migrations].iter().fold(
-        MigrationSet::new("tenant").unwrap(),
-        |set, migration| set.with_migration(migration.title(), || migration.sql().to_owned()).unwrap(),
-    );
+    let tenant = whole.tenant_set().migrations()[..migrations]
+        .iter()
+        .fold(MigrationSet::new("tenant").unwrap(), |set, migration| {
+            set.with_migration(migration.title(), || migration.sql().to_owned()).unwrap()
+        });
     Migrator::new(whole.shared_set().clone(), tenant)
 }
 
@@ -175,7 +176,10 @@ impl Copy<'_> {
         self.assert_whole();
         let again = up(&self.url(), &[]).finish().succeeded();
         let work: Vec<_> = ["created", "migrated", "failed", "busy"].map(|key| &again["tenants"][key]).into();
-        assert!(work.iter().all(|count| **count == 0) && again["shared"]["applied"] == serde_json::json!([]), "{again}");
+        assert!(
+            work.iter().all(|count| **count == 0) && again["shared"]["applied"] == serde_json::json!([]),
+            "{again}"
+        );
     }
 
     /// Every tenant is what an undisturbed run makes, and the registry says so.

@@ -1,6 +1,7 @@
 //! The fixed order: registry, shared set, tenants in the order of registration; and what stops what.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use migrations_core::{Error, Event, Migrator, RunOptions, State};
 use migrations_testing::TestDatabase;
@@ -132,4 +133,24 @@ fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
     assert!(migrator.run_with(test.database(), &options).unwrap().is_unchanged());
     assert!(sends(&migrator).is_empty());
     assert_eq!(titles(&crate::fixture::migrator(&[NOTES, AUTHOR, TAGS])), ["tenant V3__tags"]);
+}
+
+#[test]
+fn a_lock_on_a_shared_table_is_tried_again_too() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let shared = [
+        ("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)"),
+        ("V2__price", "ALTER TABLE plans ADD COLUMN price numeric"),
+    ];
+    let newer = Migrator::new(set("shared", &shared), set("tenant", &[NOTES])).lock_timeout(Duration::from_millis(100));
+    let mut holder = test.client().unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE plans IN ACCESS SHARE MODE").unwrap();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        std::thread::sleep(Duration::from_millis(400));
+        holder.batch_execute("COMMIT").unwrap();
+        let report = run.join().unwrap();
+        assert_eq!(report.shared.applied, ["V2__price"]);
+        assert!(report.retries >= 1);
+    });
 }

@@ -54,11 +54,13 @@ fn transactions(server: &Server) -> i64 {
     }
 }
 
-/// A backend reports when it ends, a moment before it is gone from the list.
+/// A backend reports when it ends, a moment before it is gone from the list. Before PostgreSQL 15, what is read can be
+/// half a second old.
 fn settled(server: &Server) -> i64 {
+    let pause = Duration::from_millis(if server.version() < 15 { 700 } else { 300 });
     let mut last = transactions(server);
     loop {
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(pause);
         let now = transactions(server);
         if now == last {
             return now;

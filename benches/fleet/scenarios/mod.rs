@@ -77,11 +77,7 @@ fn against_the_limit(
 }
 
 /// Compares with the loop over `refinery`.
-fn against_the_loop(
-    lab: &Lab,
-    options: &Options,
-    [(ours_from, ours), (naive_from, naive)]: [(&str, Contender<'_>); 2],
-) {
+fn against_the_loop(lab: &Lab, options: &Options, template: &str, [ours, naive]: [Contender<'_>; 2]) {
     let once = |contender: Contender<'_>| contender(&lab.copy(template).database(Duration::ZERO), JOBS);
     let [ours, naive] = alternate(options.repeats.min(2), [&mut || once(ours), &mut || once(naive)]);
     println!(

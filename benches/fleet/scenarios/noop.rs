@@ -23,8 +23,9 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         let copy = lab.copy(template);
         let database = copy.database(Duration::ZERO);
         let proxy = copy.proxy(Duration::ZERO);
-        let query =
-            logged(lab, &database, || drop(fleet::run(&fleet::migrator(), &proxy.database(), &RunOptions::new())));
+        let query = logged(lab, &database, || {
+            fleet::run(&fleet::migrator(), &proxy.database(), &RunOptions::new());
+        });
 
         let mut peak = 0;
         let mut ours = || {

@@ -57,7 +57,7 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
 /// Round trips of one call, the connection's own apart.
 fn queries(proxy: &Proxy, migrator: &Migrator, names: &mut impl Iterator<Item = usize>) {
     let database = proxy.database();
-    let mut count = |index: usize, is_new: bool| {
+    let count = |index: usize, is_new: bool| {
         let before = proxy.round_trips();
         timed(migrator, &database, index, is_new);
         proxy.round_trips() - before

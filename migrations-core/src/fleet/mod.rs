@@ -208,7 +208,9 @@ impl<'a> Fleet<'a> {
         }
         if let Err(error) = session.client.batch_execute(&message) {
             log::info!("a group of {} tenants is done one by one: {error}", together.len());
-            session.reconnect_if_closed()?;
+            if error.as_db_error().is_none() {
+                session.reconnect()?;
+            }
             let mut all: Vec<Task> = together.into_iter().map(|(task, _)| task).chain(single).collect();
             all.sort_by_key(Task::id);
             return Ok(all);
@@ -263,7 +265,12 @@ impl<'a> Fleet<'a> {
             }
             Ok(false) => Finished::Current,
             Err(Error::Locked { .. }) => Finished::Busy,
-            Err(Error::Failed(failure)) => Finished::Failed(failure),
+            Err(Error::Failed(failure)) => {
+                if let Err(error) = session.recover(&failure) {
+                    log::warn!("{error}");
+                }
+                Finished::Failed(failure)
+            }
             Err(error) => Finished::Failed(Box::new(Failure {
                 set: self.set.name().clone(),
                 tenant: Some(name.clone()),
@@ -286,7 +293,8 @@ impl<'a> Fleet<'a> {
         let mut polling = Polling::new(self.settings.lock_wait);
         let mut retries = Retries::new(&self.tally.retries);
         loop {
-            let job = self.job(&claim.name, claim.claim, Origin::Exists);
+            let is_last_try = !retries.are_left();
+            let job = Job { is_last_try, ..self.job(&claim.name, claim.claim, Origin::Exists) };
             let standing = resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)?;
             let fail = |reason| Ok(Finished::Failed(Box::new(failure(&job, reason))));
             let outcome = match standing {
@@ -318,10 +326,11 @@ impl<'a> Fleet<'a> {
                 }
                 Outcome::Stale => {}
                 Outcome::Failed(failure) => {
-                    if !retries.pause(&failure) {
+                    let again = retries.pause(&failure);
+                    session.recover(&failure)?;
+                    if !again {
                         return Ok(Finished::Failed(failure));
                     }
-                    session.reconnect_if_closed()?;
                 }
             }
             match self.look_again(session, &claim.name)? {

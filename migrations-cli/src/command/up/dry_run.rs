@@ -55,17 +55,32 @@ impl Schema {
 }
 
 impl View for Script {
-    fn text(&self, _: &Paper, page: &mut String) -> fmt::Result {
+    fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
         if self.schemas.is_empty() {
             return writeln!(page, "-- nothing to do");
         }
         writeln!(page, "-- psql --no-psqlrc --set ON_ERROR_STOP=on --file")?;
         for schema in &self.schemas {
             writeln!(page, "\n{}", schema.heading())?;
+            if schema.messages.iter().any(|message| !is_transaction(message)) {
+                let program = &paper.program;
+                writeln!(
+                    page,
+                    "-- Not all in one transaction: `{program} up` writes down in between what is done; psql does"
+                )?;
+                writeln!(
+                    page,
+                    "-- not, and stops behind it with \"the plan is out of date\": then `{program} up` takes up the rest."
+                )?;
+            }
             schema.messages.iter().try_for_each(|message| write!(page, "{}", Statements(message)))?;
         }
         Ok(())
     }
+}
+
+fn is_transaction(message: &str) -> bool {
+    message.starts_with("SET TRANSACTION ")
 }
 
 /// A message as statements that are sent one by one. What a run sends as one message is one transaction by that; psql
@@ -75,11 +90,7 @@ struct Statements<'a>(&'a str);
 impl fmt::Display for Statements<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.trim_end();
-        if text.starts_with("SET TRANSACTION ") {
-            writeln!(f, "BEGIN;\n{text}\nCOMMIT;")
-        } else {
-            writeln!(f, "{text}\n;")
-        }
+        if is_transaction(text) { writeln!(f, "BEGIN;\n{text}\nCOMMIT;") } else { writeln!(f, "{text}\n;") }
     }
 }
 

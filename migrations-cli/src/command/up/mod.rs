@@ -3,7 +3,6 @@
 mod dry_run;
 
 use std::fmt::{self, Write};
-use std::time::Duration;
 
 use comfy_table::Cell;
 use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts, TenantOutcome};
