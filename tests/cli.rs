@@ -296,9 +296,8 @@ fn of_many_tenants_the_slowest_are_named_and_the_others_counted() {
     let lines: Vec<&str> = many.lines().collect();
     assert!(lines.contains(&"tenants  21 created"), "{many}");
     let slowest = lines.iter().find_map(|line| line.strip_prefix("slowest  ")).expect(&many);
-    assert!(slowest.starts_with("t7 1.") && slowest.split(", ").count() == 3, "{many}");
-    let median = lines.iter().find_map(|line| line.strip_prefix("median   ")).expect(&many);
-    assert!(median.ends_with(" ms"), "{many}");
+    assert!(slowest.starts_with("t7 ") && slowest.split(", ").count() == 3, "{many}");
+    assert!(lines.iter().any(|line| line.starts_with("median   ") && line.ends_with('s')), "{many}");
     assert!(!many.contains("OUTCOME"), "{many}");
 
     let few = create(20);
@@ -570,7 +569,9 @@ fn a_table_that_is_locked_is_tried_again() {
 
     // Held to the end, it fails.
     other.batch_execute("BEGIN; LOCK TABLE currencies").unwrap();
+    let started = Instant::now();
     let (code, done) = site.json(&["up", "--create", "globex", "--lock-timeout", "20ms"]);
+    assert!(started.elapsed() < 6 * Duration::from_secs(3), "as long as without the option");
     assert_eq!((code, &done["failures"][0]["sqlstate"], &done["retries"]), (1, &json!("55P03"), &json!(5)), "{done}");
 }
 
@@ -624,31 +625,17 @@ fn a_dry_run_s_sql_in_psql_leaves_nothing_to_do() {
 }
 
 #[test]
-fn a_dry_run_keeps_what_cannot_run_in_a_transaction_outside() {
+fn a_dry_run_leaves_what_cannot_run_in_a_transaction_to_the_run() {
     let site = Site::with_tenants(&[]);
     site.adopt("old", "");
     let script = site.run(&["up", "--dry-run", "--tenant", "old"]).succeeded().stdout;
-    let mut is_inside = false;
-    let mut outside = 0;
-    for line in script.lines() {
-        match line {
-            "BEGIN;" => is_inside = true,
-            "COMMIT;" => is_inside = false,
-            line if line.starts_with("CREATE INDEX CONCURRENTLY") => {
-                assert!(!is_inside, "{line}");
-                outside += 1;
-            }
-            _ => {}
-        }
-    }
-    assert_eq!(outside, 3, "{script}");
-    assert!(script.contains("\n-- Not all in one transaction: "), "{script}");
+    assert_eq!(script.matches("\n--   CREATE INDEX CONCURRENTLY ").count(), 3, "{script}");
+    psql(&site, &script).unwrap();
 
-    // The script says that it ends early, and that this does no harm.
-    let told = psql(&site, &script).expect_err("the history stays behind");
-    assert!(told.contains("the plan is out of date"), "{told}");
-    let (code, done) = site.json(&["up"]);
-    assert_eq!((code, &done["tenants"]["migrated"]), (0, &json!(1)), "{done}");
+    let version = "SELECT version FROM migrations.tenants WHERE schema_name = 'old'";
+    assert_eq!(site.count(version), 9, "up to the first that cannot");
+    assert_eq!(site.json(&["up"]).1["tenants"]["migrated"], json!(1));
+    assert_eq!(site.count(version), 11);
 }
 
 /// Runs a script as its first line says.
@@ -717,9 +704,9 @@ fn a_run_says_how_many_spares_it_migrated() {
 fn a_long_run_counts_on_stderr_where_there_is_no_terminal() {
     let site = Site::with_tenants(&[]);
     site.adopt("bad", "CREATE TABLE suppliers (id bigint)");
-    site.slow_down("t%", Duration::from_millis(2_200));
+    site.slow_down("t%", Duration::from_millis(1_800));
     let up = ["up", "--jobs", "1", "--create", "t1", "--create", "t2", "--create", "t3", "--create", "t4"];
-    // Five tenants in nine seconds, of which the first fails at once.
+    // Five tenants in less than ten seconds, of which the first fails at once.
     let ran = site.run(&[up.as_slice(), &["--format", "json"]].concat());
     assert_eq!((ran.code, &ran.json()["tenants"]["created"]), (1, &json!(4)), "{}", ran.stderr);
     let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("/5 tenants")).collect();
@@ -730,25 +717,53 @@ fn a_long_run_counts_on_stderr_where_there_is_no_terminal() {
     assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains('\r'), "{}", ran.stderr);
 }
 
+/// Runs on a terminal, which `script` (util-linux) makes; stdout and stderr are one then.
+#[cfg(target_os = "linux")]
+fn on_terminal(site: &Site, args: &str) -> Ran {
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command"]);
+    command.arg(format!("'{}' {args}", env!("CARGO_BIN_EXE_migrate"))).arg("/dev/null");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("DATABASE_URL", site.url()).env("TERM", "xterm").stdin(Stdio::null());
+    Ran::new(command.output().unwrap())
+}
+
+/// What takes the bar from its line.
+#[cfg(target_os = "linux")]
+const ERASE: &str = "\x1b[2K";
+
+#[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_has_a_bar_that_is_gone_in_the_end() {
     let site = Site::new();
     site.slow_down("t%", Duration::from_millis(300));
     let up = "up --jobs 1 --create t1 --create t2 --create t3 --create t4";
-    let on_terminal = |more: &str| {
-        // `script` (util-linux) runs a command on a terminal of its own.
-        let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--command"]);
-        command.arg(format!("'{}' {up} {more}", env!("CARGO_BIN_EXE_migrate"))).arg("/dev/null");
-        command.env_clear().env("DATABASE_URL", site.url()).env("TERM", "xterm").env("PATH", env!("PATH"));
-        Ran::new(command.stdin(Stdio::null()).output().unwrap()).succeeded().stdout
-    };
-    let seen = on_terminal("");
+    let seen = on_terminal(&site, up).succeeded().stdout;
     assert!(seen.contains("] 1/4 tenants, ") && seen.contains(" s left"), "{seen:?}");
     let (_, after) = seen.rsplit_once("tenants, ").unwrap();
-    let erased = after.find("\x1b[2K").expect("the bar is erased");
+    let erased = after.find(ERASE).expect("the bar is erased");
     assert!(after.find("shared ").is_some_and(|report| erased < report), "{seen:?}");
-    assert!(!on_terminal("").contains("\x1b[2K"), "nothing is drawn when there is nothing to do");
+
+    let again = on_terminal(&site, up).succeeded().stdout;
+    assert!(again.contains("nothing to do") && !again.contains(ERASE), "{again:?}");
+    for (option, name) in [("-v", "t5"), ("-q", "t6"), ("--format json", "t7")] {
+        let seen = on_terminal(&site, &format!("{option} up --create {name}")).succeeded().stdout;
+        assert!(seen.contains("created") && !seen.contains(ERASE), "{option}: {seen:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_line_has_a_line_of_its_own_beside_the_bar() {
+    let site = Site::with_tenants(&[]);
+    site.slow_down("t%", Duration::from_millis(500));
+    let mut other = site.test.client().unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE currencies").unwrap();
+    let ran = on_terminal(&site, "up --lock-timeout 20ms --create t1");
+    let (before, _) = ran.stdout.split_once("retry 1 of ").expect("it is logged");
+    let (_, between) = before.rsplit_once("0/1 tenants").expect("the bar was there");
+    assert!(between.contains(ERASE), "{between:?}");
+    assert_eq!(ran.code, 1);
 }
 
 // ---- waiting
@@ -810,7 +825,8 @@ fn who_is_held_by_another_run_for_too_long_is_left_to_the_next_one() {
 
     let started = Instant::now();
     let (code, done) = site.json(&["up", "--lock-wait", "200ms"]);
-    assert!(started.elapsed() >= Duration::from_millis(200));
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(200) && waited < Duration::from_mins(1), "{waited:?}");
     let counts = ["migrated", "busy", "failed"].map(|key| done["tenants"][key].as_u64().unwrap());
     assert_eq!((code, counts), (1, [1, 1, 0]), "{done}");
     assert_page!("up_busy", site.page(&["up", "--lock-wait", "200ms"]));

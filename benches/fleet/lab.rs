@@ -21,7 +21,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("max_wal_size", "16GB"),
     ("autovacuum", "off"),
     ("max_connections", "100"),
-    ("log_min_messages", "fatal"),
+    ("log_min_messages", "log"),
 ];
 
 /// A throwaway server.

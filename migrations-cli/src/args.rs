@@ -164,7 +164,8 @@ pub(crate) struct Up {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) lock_wait: Option<Duration>,
 
-    /// Show the SQL that a run would send, as a script for psql, and change nothing
+    /// Show the SQL that a run would send, as a script for psql, and change nothing; what cannot run in a transaction is
+    /// a comment in it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

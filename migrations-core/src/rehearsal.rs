@@ -21,7 +21,9 @@ pub struct Rehearsal {
     pub tenant: Option<TenantName>,
     /// Titles of the migrations, in order.
     pub migrations: Vec<String>,
-    /// The messages, in order. Each is one transaction, or one statement that runs outside of one.
+    /// The messages, in order. Each is one transaction; or one statement of a `no-transaction` migration, which runs
+    /// outside of one. What a run writes around such a statement, its mark and its history row, is left out, since it
+    /// goes through a second connection: what comes behind one is to be read, not to be sent by hand.
     pub messages: Vec<String>,
 }
 
@@ -33,6 +35,9 @@ pub(crate) fn rehearse(
     options: &RunOptions,
 ) -> Result<Vec<Rehearsal>, Error> {
     let layout = &settings.layout;
+    for name in &options.create {
+        layout.check_tenant(name)?;
+    }
     let mut question = Question {
         latest: sets.tenant.digest(),
         only: &options.only,
@@ -54,6 +59,11 @@ pub(crate) fn rehearse(
     found.extend(schema(session, settings, sets.shared, Owner::Shared, shared)?);
     if options.shared_only {
         return Ok(found);
+    }
+    if let Some(overview) = &overview
+        && let Some(unknown) = overview.absent.iter().find(|name| !options.create.contains(name))
+    {
+        return Err(Error::UnknownTenant(unknown.clone()));
     }
     let create = overview.as_ref().map_or(&options.create, |overview| &overview.absent).clone();
     let mut page = overview.map(|overview| overview.tenants).unwrap_or_default();

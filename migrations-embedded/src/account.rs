@@ -1,12 +1,12 @@
 //! Who the server's programs run as.
 //!
 //! PostgreSQL refuses to run as root, which is the usual user in a container. Root therefore gives its rights up for each
-//! program it starts, to the user a distribution makes for PostgreSQL or to `nobody`; a folder that already belongs to
-//! somebody is worked on as that somebody. Every other user runs the programs as themselves.
+//! program it starts, to the user a distribution makes for PostgreSQL or to `nobody`; what lies in somebody's folder is
+//! worked on as that somebody. Every other user runs the programs as themselves.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,6 +15,9 @@ use crate::Error;
 
 /// The users root may run the server as, the first that exists.
 const CANDIDATES: [&str; 3] = ["postgres", "_postgres", "nobody"];
+
+/// The shell that POSIX promises.
+pub(crate) const SHELL: &str = "/bin/sh";
 
 /// Where a shell finds `rm` and `id` even when the caller's `PATH` names other folders only.
 const SYSTEM_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
@@ -44,23 +47,30 @@ impl Account {
             .ok_or(Error::NoAccount)
     }
 
-    /// The user to work on a kept server's folder as: for root, whoever owns its data or the folder.
+    /// The user to work on a kept server's folder as: for root, whoever owns its data, or else the folder, or else the
+    /// nearest folder above it, unless that is root.
     pub(crate) fn for_folder(dir: &Path, data: &Path) -> Result<Self, Error> {
-        if rustix::process::geteuid().is_root() {
-            let owner =
-                [data, dir].into_iter().filter_map(|path| fs::metadata(path).ok()).find(|metadata| metadata.uid() != 0);
-            if let Some(owner) = owner {
-                let uid = owner.uid();
-                let gid = look_up(&uid.to_string()).map_or(owner.gid(), |(_, gid)| gid);
-                return Ok(Self { name: format!("user {uid}"), uid, drop_to: Some(gid) });
-            }
+        let default = Self::current()?;
+        if !default.is_another() {
+            return Ok(default);
         }
-        Self::current()
+        let owner = [data].into_iter().chain(dir.ancestors()).find_map(|path| fs::metadata(path).ok());
+        let Some(owner) = owner.filter(|owner| owner.uid() != 0 && owner.uid() != default.uid) else {
+            return Ok(default);
+        };
+        let uid = owner.uid();
+        let gid = look_up(&uid.to_string()).map_or(owner.gid(), |(_, gid)| gid);
+        Ok(Self { name: format!("user {uid}"), uid, drop_to: Some(gid) })
     }
 
     /// How messages call this user.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether this is another user than the one this process runs as.
+    pub(crate) fn is_another(&self) -> bool {
+        self.drop_to.is_some()
     }
 
     pub(crate) fn uid(&self) -> u32 {
@@ -71,10 +81,12 @@ impl Account {
         metadata.uid() == self.uid
     }
 
-    /// Makes this user the owner of what root has just made; nothing to do for an ordinary user.
-    pub(crate) fn own(&self, path: &Path) -> io::Result<()> {
+    /// Makes this user the owner of a folder that is root's; nothing to do for an ordinary user.
+    ///
+    /// By its handle: a path may lead elsewhere by now.
+    pub(crate) fn own(&self, folder: &File) -> io::Result<()> {
         match self.drop_to {
-            Some(gid) => chown(path, Some(self.uid), Some(gid)),
+            Some(gid) => fchown(folder, Some(self.uid), Some(gid)),
             None => Ok(()),
         }
     }
@@ -108,16 +120,21 @@ impl Account {
     ///
     /// Only asked for a user other than the caller: the system is the one who knows about access lists and mounts.
     pub(crate) fn can(&self, flags: &[&str], path: &Path) -> bool {
-        self.drop_to.is_none()
-            || flags.iter().all(|flag| {
-                self.command(Path::new("/bin/sh"))
-                    .args(["-c", r#"test "$1" "$2""#, "test", flag])
-                    .arg(path)
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status()
-                    .is_ok_and(|status| status.success())
-            })
+        !self.is_another()
+            || flags.iter().all(|flag| self.shell(r#"test "$1" "$2""#, &[flag.as_ref(), path], None).is_ok())
+    }
+
+    /// Runs a line of shell as this user, its output thrown away; a failure is one of the line.
+    ///
+    /// This is how files are handled where another user can write: root would follow any link that user puts there.
+    pub(crate) fn shell(&self, line: &str, arguments: &[&Path], lock: Option<&File>) -> io::Result<()> {
+        let mut command = self.command(Path::new(SHELL));
+        command.args(["-c", line, "sh"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(lock) = lock {
+            command.stdin(lock.try_clone()?);
+        }
+        let status = command.status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
     }
 }
 

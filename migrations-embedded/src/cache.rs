@@ -17,24 +17,32 @@ use crate::account::Account;
 use crate::cluster::{self, Flush};
 use crate::lock;
 use crate::programs::Programs;
+use crate::run_folder::{RunFolder, is_still_there};
 
 /// How long to wait for another process that builds the same cluster, before building one without it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Fills `data` with a fresh cluster. `workshop` is a folder on the same file system that is removed after a crash.
-pub(crate) fn provide(programs: &Programs, account: &Account, workshop: &Path, data: &Path) -> Result<(), Error> {
-    if let Some(cache) = Cache::open(account, workshop) {
-        let entry = cache.entry(programs);
-        if entry.copy_to(data, account) {
+/// Puts the cluster that was built as `$1` into its place `$2`; whatever is there lacks something.
+const PLACE: &str = r#"
+    find "$1/data" | wc -l >"$1/entries" && rm -rf "$2" && mv "$1" "$2" || { rm -rf "$1"; false; }
+"#;
+
+/// Copies the prepared cluster `$1` to `$2`.
+const COPY: &str = r#"
+    umask 077
+    cp -R "$1/data" "$2" && [ "$(find "$2" | wc -l)" -eq "$(cat "$1/entries")" ] || { rm -rf "$2"; false; }
+"#;
+
+/// Fills `data`, a folder to be in `run`, with a fresh cluster.
+pub(crate) fn provide(programs: &Programs, account: &Account, run: &RunFolder, data: &Path) -> Result<(), Error> {
+    if let Some(cache) = Cache::open(account, run) {
+        let prepared = cache.prepared(programs);
+        if prepared.copy_to(data, account, run) || cache.rebuild(&prepared, programs, account, run, data)? {
             return Ok(());
         }
-        match cache.rebuild(&entry, programs, account, workshop, data) {
-            Ok(true) => return Ok(()),
-            Ok(false) => log::debug!("no prepared cluster could be kept in {}", cache.folder.display()),
-            Err(error) => return Err(error),
-        }
+        log::debug!("no prepared cluster can be kept in {}", cache.folder.display());
     }
-    cluster::create(programs, account, data, Flush::No)
+    cluster::create(programs, account, data, Flush::No, run.lock())
 }
 
 /// The folder of one user's prepared clusters.
@@ -45,25 +53,24 @@ struct Cache {
 
 impl Cache {
     /// None where the folder cannot be made, or is not ours alone.
-    fn open(account: &Account, workshop: &Path) -> Option<Self> {
-        let folder = workshop.parent()?.join(format!("migrate-initdb-{}", account.uid()));
+    fn open(account: &Account, run: &RunFolder) -> Option<Self> {
+        let folder = run.path().parent()?.join(format!("migrate-initdb-{}", account.uid()));
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
             _ => {}
         }
+        let handle = File::open(&folder).ok()?;
         // Root makes the folder and then gives it away; another process may find it in between.
-        if fs::symlink_metadata(&folder).ok()?.uid() == rustix::process::geteuid().as_raw() {
-            account.own(&folder).ok()?;
+        if is_still_there(&folder, &handle) && handle.metadata().ok()?.uid() == rustix::process::geteuid().as_raw() {
+            account.own(&handle).ok()?;
         }
-        // Anybody can make a folder of this name before us.
+        // Anybody can make a folder of this name, or a link, before us.
         let metadata = fs::symlink_metadata(&folder).ok()?;
         let private = metadata.is_dir() && metadata.mode() & 0o777 == 0o700 && account.owns(&metadata);
-        private.then_some(())?;
-        let handle = File::open(&folder).ok()?;
-        Some(Self { folder, handle })
+        (private && is_still_there(&folder, &handle)).then_some(Self { folder, handle })
     }
 
-    fn entry(&self, programs: &Programs) -> Prepared {
+    fn prepared(&self, programs: &Programs) -> Prepared {
         let mut hasher = DefaultHasher::new();
         (cluster::ARGUMENTS, programs.version(), programs.folder()).hash(&mut hasher);
         let name = format!("{}-{:016x}", programs.major(), hasher.finish());
@@ -74,24 +81,20 @@ impl Cache {
     /// cannot be done.
     fn rebuild(
         &self,
-        entry: &Prepared,
+        prepared: &Prepared,
         programs: &Programs,
         account: &Account,
-        workshop: &Path,
+        run: &RunFolder,
         data: &Path,
     ) -> Result<bool, Error> {
-        // Several processes that start at once need one cluster, not one each.
+        // Several processes that start at once need one cluster, not one each. Dropping the handle unlocks.
         if !lock::lock_within(&self.handle, PATIENCE).unwrap_or(false) {
             return Ok(false);
         }
-        let done = if entry.copy_to(data, account) {
-            Ok(true)
-        } else {
-            entry.build(programs, account, workshop).map(|built| built && entry.copy_to(data, account))
-        };
-        // The handle's end would do the same: said here because the order matters.
-        let _ = self.handle.unlock();
-        done
+        if prepared.copy_to(data, account, run) {
+            return Ok(true);
+        }
+        Ok(prepared.build(programs, account, run)? && prepared.copy_to(data, account, run))
     }
 }
 
@@ -101,66 +104,15 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn build(&self, programs: &Programs, account: &Account, workshop: &Path) -> Result<bool, Error> {
-        let building = workshop.join("initdb");
-        cluster::create(programs, account, &building.join("data"), Flush::No)?;
-        let placed = count(&building.join("data"))
-            .and_then(|entries| fs::write(building.join("entries"), entries.to_string()))
-            .and_then(|()| clear(&self.folder))
-            .and_then(|()| fs::rename(&building, &self.folder));
-        if let Err(error) = &placed {
-            log::debug!("could not keep a cluster as {}: {error}", self.folder.display());
-            clear(&building).map_err(Error::io("remove", &building))?;
-        }
-        Ok(placed.is_ok())
+    /// Whether there is one now.
+    fn build(&self, programs: &Programs, account: &Account, run: &RunFolder) -> Result<bool, Error> {
+        let building = run.path().join("initdb");
+        cluster::create(programs, account, &building.join("data"), Flush::No, run.lock())?;
+        Ok(account.shell(PLACE, &[&building, &self.folder], Some(run.lock())).is_ok())
     }
 
     /// Whether `data` is now a whole copy; it does not exist otherwise.
-    fn copy_to(&self, data: &Path, account: &Account) -> bool {
-        let whole = fs::read_to_string(self.folder.join("entries"))
-            .ok()
-            .and_then(|text| text.parse::<usize>().ok())
-            .is_some_and(|entries| {
-                copy(&self.folder.join("data"), data, account).is_ok_and(|copied| copied == entries)
-            });
-        whole || {
-            let _ = clear(data);
-            false
-        }
+    fn copy_to(&self, data: &Path, account: &Account, run: &RunFolder) -> bool {
+        self.folder.exists() && account.shell(COPY, &[&self.folder, data], Some(run.lock())).is_ok()
     }
-}
-
-fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn count(folder: &Path) -> io::Result<usize> {
-    let mut entries = 1;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        entries += if entry.file_type()?.is_dir() { count(&entry.path())? } else { 1 };
-    }
-    Ok(entries)
-}
-
-/// Copies a folder of folders and files, and returns how many there were; the copy belongs to the account.
-fn copy(from: &Path, to: &Path, account: &Account) -> io::Result<usize> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    account.own(to)?;
-    let mut entries = 1;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            entries += copy(&entry.path(), &target, account)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-            account.own(&target)?;
-            entries += 1;
-        }
-    }
-    Ok(entries)
 }

@@ -1,9 +1,9 @@
 //! A cluster on disk: created by `initdb`, and recognised by its `PG_VERSION`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::Error;
 use crate::account::Account;
@@ -36,11 +36,23 @@ pub(crate) enum Flush {
     No,
 }
 
-/// Creates a cluster in `data`, a folder that does not exist yet.
-pub(crate) fn create(programs: &Programs, account: &Account, data: &Path, flush: Flush) -> Result<(), Error> {
-    let mut output = initdb(programs, account, data, flush, LOCALES[0])?;
+/// Creates a cluster in `data`, a folder that does not exist yet. `lock` is held until `initdb` is gone.
+pub(crate) fn create(
+    programs: &Programs,
+    account: &Account,
+    data: &Path,
+    flush: Flush,
+    lock: &File,
+) -> Result<(), Error> {
+    let run = |locale| {
+        let program = programs.initdb();
+        lock.try_clone()
+            .and_then(|lock| initdb(account.command(&program), data, flush, locale).stdin(lock).output())
+            .map_err(|source| Error::Spawn { program, account: account.name().to_owned(), source })
+    };
+    let mut output = run(LOCALES[0])?;
     if !output.status.success() && said(&output).contains("invalid locale name") {
-        output = initdb(programs, account, data, flush, LOCALES[1])?;
+        output = run(LOCALES[1])?;
     }
     if output.status.success() {
         Ok(())
@@ -49,14 +61,12 @@ pub(crate) fn create(programs: &Programs, account: &Account, data: &Path, flush:
     }
 }
 
-fn initdb(programs: &Programs, account: &Account, data: &Path, flush: Flush, locale: &str) -> Result<Output, Error> {
-    let program = programs.initdb();
-    let mut command = account.command(&program);
+fn initdb(mut command: Command, data: &Path, flush: Flush, locale: &str) -> Command {
     command.env("TZ", TIME_ZONE).args(ARGUMENTS).args(["--locale", locale]).arg("--pgdata").arg(data);
     if flush == Flush::No {
         command.arg("--no-sync");
     }
-    command.output().map_err(|source| Error::Spawn { program, account: account.name().to_owned(), source })
+    command
 }
 
 fn said(output: &Output) -> String {

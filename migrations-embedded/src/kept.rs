@@ -15,7 +15,7 @@ use crate::Error;
 use crate::account::Account;
 use crate::cluster::{self, Flush};
 use crate::lock;
-use crate::programs::{Programs, Search};
+use crate::programs::{Programs, Wanted};
 
 const DATA: &str = "data";
 const LOG: &str = "server.log";
@@ -66,7 +66,7 @@ pub(crate) struct KeptFolder {
 }
 
 /// A folder that was looked at.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Nothing,
     /// A cluster, with the major version of the programs that it takes.
@@ -83,14 +83,14 @@ impl KeptFolder {
         let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
         let account = Account::for_folder(&dir, &dir.join(DATA))?;
         is_reachable(&dir, &account)?;
-        let programs = fitting_programs(&dir, &look_at(&dir, &account)?, &account, named_programs)?;
+        let programs = fitting_programs(&dir, look_at(&dir, &account)?, &account, named_programs)?;
         create(&dir, &account)?;
         let folder = Self::lock(dir, patience)?;
         // Who held the lock until now may have made the first cluster meanwhile, of another version at that.
         let content = look_at(&folder.dir, &account)?;
         let programs = match content {
             Content::Cluster(major) if major != programs.major() => {
-                fitting_programs(&folder.dir, &content, &account, named_programs)?
+                fitting_programs(&folder.dir, content, &account, named_programs)?
             }
             _ => programs,
         };
@@ -123,15 +123,9 @@ impl KeptFolder {
     }
 
     fn fill(&self, programs: &Programs, account: &Account) -> Result<(), Error> {
-        let unfinished = self.dir.join(UNFINISHED);
-        match fs::remove_dir_all(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &unfinished)(error));
-            }
-            _ => {}
-        }
-        cluster::create(programs, account, &unfinished, Flush::Yes)?;
-        let data = self.data();
+        let (unfinished, data) = (self.dir.join(UNFINISHED), self.data());
+        account.shell(r#"rm -rf "$1""#, &[&unfinished], None).map_err(Error::io("remove", &unfinished))?;
+        cluster::create(programs, account, &unfinished, Flush::Yes, &self.lock)?;
         fs::rename(&unfinished, &data).map_err(Error::io("rename the new cluster to", &data))?;
         self.lock.sync_all().map_err(Error::io("flush", &self.dir))
     }
@@ -196,47 +190,42 @@ fn is_reachable(dir: &Path, account: &Account) -> Result<(), Error> {
     })
 }
 
-fn fitting_programs(dir: &Path, content: &Content, account: &Account, named: Option<&Path>) -> Result<Programs, Error> {
+fn fitting_programs(dir: &Path, content: Content, account: &Account, named: Option<&Path>) -> Result<Programs, Error> {
     let wanted = match content {
         Content::Nothing => None,
-        Content::Cluster(major) => Some(*major),
+        Content::Cluster(major) => Some(Wanted { major, dir }),
     };
-    match Programs::find(account, named, wanted)? {
-        Search::Found(programs) => Ok(programs),
-        Search::OtherVersions(others) => Err(Error::VersionMismatch {
-            dir: dir.to_owned(),
-            cluster: wanted.map(|major| major.to_string()).unwrap_or_default(),
-            programs: others
-                .iter()
-                .map(|programs| format!("{} (in {})", programs.major(), programs.folder().display()))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
-    }
+    Programs::find(account, named, wanted)
 }
 
 /// Makes the folder and those above it, and gives it to the server's user unless it is somebody's already.
 fn create(dir: &Path, account: &Account) -> Result<(), Error> {
-    let missing: Vec<&Path> = dir.ancestors().skip(1).take_while(|ancestor| !ancestor.exists()).collect();
-    for parent in missing.into_iter().rev() {
-        make(parent, 0o755)?;
+    let missing: Vec<&Path> = dir.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    let nearest = dir.ancestors().nth(missing.len()).and_then(|nearest| fs::metadata(nearest).ok());
+    if account.is_another() && nearest.is_some_and(|metadata| account.owns(&metadata)) {
+        account.shell(r#"umask 077 && mkdir -p "$1""#, &[dir], None).map_err(Error::io("create", dir))?;
+    } else {
+        for folder in missing.into_iter().rev() {
+            make(folder, if folder == dir { 0o700 } else { 0o755 }, account)?;
+        }
     }
-    make(dir, 0o700)?;
-    let metadata = fs::metadata(dir).map_err(Error::io("look at", dir))?;
+    let folder = File::open(dir).map_err(Error::io("open", dir))?;
+    let metadata = folder.metadata().map_err(Error::io("look at", dir))?;
     if metadata.uid() == rustix::process::geteuid().as_raw() {
-        account.own(dir).map_err(Error::io("give the server's user the folder", dir))
+        account.own(&folder).map_err(Error::io("give the server's user the folder", dir))
     } else {
         is_owned(dir, account)
     }
 }
 
-/// Makes a folder with just this mode, whatever the caller's umask: the server's user has to pass through it. A folder
-/// that exists stays as it is.
-fn make(folder: &Path, mode: u32) -> Result<(), Error> {
+/// Makes a folder, for a user other than the caller with just this mode, whatever the caller's umask: that user has to
+/// pass through it. A folder that another process has made meanwhile stays as it is.
+fn make(folder: &Path, mode: u32, account: &Account) -> Result<(), Error> {
     match DirBuilder::new().mode(mode).create(folder) {
-        Ok(()) => {
+        Ok(()) if account.is_another() => {
             fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(Error::io("set the mode of", folder))
         }
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Error::io("create", folder)(error)),
     }

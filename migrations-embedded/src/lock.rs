@@ -1,8 +1,8 @@
 //! Locks on folders, which tell whether anybody still lives in one.
 //!
 //! The folder itself is locked (`flock`), so there is no lock file to create in somebody else's folder, to leave behind
-//! or to delete under a waiting process. The lock belongs to the open handle: copies of the handle that are passed on to a
-//! server keep it until the last process of that server is gone, however it went.
+//! or to delete under a waiting process. The lock belongs to the open handle: programs that work in the folder get a copy
+//! as one of their standard streams, so that the lock is free only when the last of them is gone, too.
 
 use std::fs::{File, TryLockError};
 use std::io;

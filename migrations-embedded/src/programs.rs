@@ -36,16 +36,18 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// The first programs that `account` can run, of the major version `wanted` where one is.
-    pub(crate) fn find(account: &Account, named: Option<&Path>, wanted: Option<u32>) -> Result<Search, Error> {
+    /// The first programs that `account` can run, of the version that is wanted where one is.
+    pub(crate) fn find(account: &Account, named: Option<&Path>, wanted: Option<Wanted>) -> Result<Self, Error> {
         let from_variable = env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(folder) = named {
-            return Self::in_folder(account, folder, "Builder::programs").map(|programs| programs.fit(wanted));
+        let only = match (named, from_variable) {
+            (Some(folder), _) => Self::in_folder(account, folder, "Builder::programs")?,
+            (None, Some(folder)) => Self::in_folder(account, &folder, FOLDER_VARIABLE)?,
+            (None, None) => return search(account, candidates(), wanted),
+        };
+        match wanted {
+            Some(wanted) if wanted.major != only.major => Err(wanted.not_among(&[only])),
+            _ => Ok(only),
         }
-        if let Some(folder) = from_variable {
-            return Self::in_folder(account, &folder, FOLDER_VARIABLE).map(|programs| programs.fit(wanted));
-        }
-        search(account, candidates(), wanted)
     }
 
     fn in_folder(account: &Account, folder: &Path, named_by: &'static str) -> Result<Self, Error> {
@@ -73,14 +75,6 @@ impl Programs {
         Ok(Self { folder, version: output, major })
     }
 
-    fn fit(self, wanted: Option<u32>) -> Search {
-        if wanted.is_none_or(|wanted| wanted == self.major) {
-            Search::Found(self)
-        } else {
-            Search::OtherVersions(vec![self])
-        }
-    }
-
     pub(crate) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
@@ -103,34 +97,47 @@ impl Programs {
     }
 }
 
-/// Programs that fit, or else all that do not.
-#[derive(Debug)]
-pub(crate) enum Search {
-    Found(Programs),
-    /// Every one that was found is of another version than the one wanted.
-    OtherVersions(Vec<Programs>),
+/// The version that data was written by, and where that data is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) major: u32,
+    pub(crate) dir: &'a Path,
 }
 
-fn search(account: &Account, candidates: impl Iterator<Item = PathBuf>, wanted: Option<u32>) -> Result<Search, Error> {
+impl Wanted<'_> {
+    fn not_among(self, found: &[Programs]) -> Error {
+        let found = found.iter().map(|programs| format!("{} (in {})", programs.major, programs.folder.display()));
+        Error::VersionMismatch {
+            dir: self.dir.to_owned(),
+            cluster: self.major.to_string(),
+            programs: found.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+fn search(
+    account: &Account,
+    candidates: impl Iterator<Item = PathBuf>,
+    wanted: Option<Wanted>,
+) -> Result<Programs, Error> {
     let mut failed = None;
     let mut others = Vec::new();
     let complete = candidates.filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
     for folder in complete {
         match Programs::probe(account, folder) {
-            Ok(programs) if wanted.is_none_or(|wanted| wanted == programs.major) => {
-                return Ok(Search::Found(programs));
-            }
+            Ok(programs) if wanted.is_none_or(|wanted| wanted.major == programs.major) => return Ok(programs),
             Ok(programs) => others.push(programs),
             // A wrapper that cannot run or an old server further up in PATH must not hide a good one.
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    if !others.is_empty() {
-        return Ok(Search::OtherVersions(others));
+    match (wanted, failed) {
+        (Some(wanted), _) if !others.is_empty() => Err(wanted.not_among(&others)),
+        (_, Some(error)) => Err(error),
+        (_, None) => Err(Error::ProgramsMissing {
+            searched: PACKAGES.iter().map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}")).collect(),
+        }),
     }
-    Err(failed.unwrap_or_else(|| Error::ProgramsMissing {
-        searched: PACKAGES.iter().map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}")).collect(),
-    }))
 }
 
 fn candidates() -> impl Iterator<Item = PathBuf> {
@@ -170,6 +177,8 @@ fn leading_number(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -211,12 +220,28 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_than_the_wanted_one_are_told_apart_from_none() {
+    fn the_version_that_is_wanted_is_found_further_down_and_the_others_are_told_otherwise() {
         let account = Account::current().unwrap();
-        let Search::Found(any) = Programs::find(&account, None, None).unwrap() else {
-            panic!("this machine has no programs");
+        let folder = |version: u32| {
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            for program in ["initdb", "postgres"] {
+                let text = format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}.1'\n");
+                fs::write(folder.path().join(program), text).unwrap();
+                fs::set_permissions(folder.path().join(program), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            folder
         };
-        let search = search(&account, std::iter::once(any.folder.clone()), Some(any.major + 1)).unwrap();
-        assert!(matches!(search, Search::OtherVersions(others) if others.len() == 1));
+        let folders = [9, 17, 15].map(folder);
+        let candidates = || folders.iter().map(|folder| folder.path().to_owned());
+        let dir = Path::new("/db");
+
+        assert_eq!(search(&account, candidates(), None).unwrap().major, 17);
+        assert_eq!(search(&account, candidates(), Some(Wanted { major: 15, dir })).unwrap().major, 15);
+        let error = search(&account, candidates(), Some(Wanted { major: 16, dir })).unwrap_err();
+        let Error::VersionMismatch { programs, .. } = &error else { panic!("{error}") };
+        assert!(programs.starts_with("17 (in /") && programs.contains(", 15 (in /"), "{programs}");
+        let error = search(&account, candidates().take(1), Some(Wanted { major: 16, dir })).unwrap_err();
+        assert!(matches!(error, Error::VersionTooOld { .. }), "{error}");
     }
 }

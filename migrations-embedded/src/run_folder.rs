@@ -48,7 +48,7 @@ impl RunFolder {
             };
             let locked = lock::try_lock(&lock).map_err(Error::io("lock", path))?;
             if locked && is_still_there(path, &lock) {
-                account.own(path).map_err(Error::io("give the server's user the folder", path))?;
+                account.own(&lock).map_err(Error::io("give the server's user the folder", path))?;
                 return Ok(Self { folder, lock });
             }
         }
@@ -65,7 +65,7 @@ impl RunFolder {
 }
 
 /// The first folder for temporary files that the server's user can use and whose path is short enough for a socket.
-pub(crate) fn base(account: &Account) -> Result<PathBuf, Error> {
+fn base(account: &Account) -> Result<PathBuf, Error> {
     let mut tried: Vec<PathBuf> = Vec::new();
     for base in [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")] {
         if tried.contains(&base) {
@@ -88,7 +88,8 @@ fn is_writable(folder: &Path) -> bool {
     tempfile::tempfile_in(folder).is_ok()
 }
 
-fn is_still_there(path: &Path, handle: &File) -> bool {
+/// Whether the path, followed through no link, is still the folder that was opened.
+pub(crate) fn is_still_there(path: &Path, handle: &File) -> bool {
     match (fs::symlink_metadata(path), handle.metadata()) {
         (Ok(named), Ok(held)) => (named.dev(), named.ino()) == (held.dev(), held.ino()),
         _ => false,

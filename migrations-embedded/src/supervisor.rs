@@ -15,10 +15,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::account::Account;
+use crate::account::{Account, SHELL};
 
 const SCRIPT: &str = include_str!("supervisor.sh");
-const SHELL: &str = "/bin/sh";
 
 /// How often an end is looked for.
 const INTERVAL: Duration = Duration::from_millis(2);

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,8 +87,9 @@ fn an_empty_folder_that_exists_will_do() {
 fn a_first_start_that_was_cut_off_is_begun_anew() {
     let temp = open_folder();
     let dir = temp.path().join("db");
-    fs::create_dir_all(dir.join("data.new/base")).unwrap();
-    fs::write(dir.join("data.new/PG_VERSION"), "15\n").unwrap();
+    start(&dir).stop().unwrap();
+    fs::rename(dir.join("data"), dir.join("data.new")).unwrap();
+    fs::remove_dir_all(dir.join("data.new/base")).unwrap();
     connect(&start(&dir).url("postgres")).batch_execute("SELECT 1").unwrap();
     assert!(!dir.join("data.new").exists());
 }
@@ -219,6 +220,10 @@ fn a_folder_the_servers_user_cannot_reach_is_left_alone() {
 /// Any user there is, other than the one root's servers run as by default.
 const NOBODY: u32 = 65_534;
 
+fn owner_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().uid()
+}
+
 #[test]
 fn root_works_on_somebodys_folder_as_that_somebody() {
     if !is_root() {
@@ -229,12 +234,26 @@ fn root_works_on_somebodys_folder_as_that_somebody() {
     fs::create_dir(&dir).unwrap();
     chown(&dir, Some(NOBODY), None).unwrap();
     let server = start(&dir);
-    let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).unwrap());
-    assert_eq!(owner(server.data_dir()), NOBODY);
-    assert_eq!(owner(server.socket_dir()), NOBODY);
+    assert_eq!(owner_of(server.data_dir()), NOBODY);
+    assert_eq!(owner_of(server.socket_dir()), NOBODY);
     server.stop().unwrap();
     start(&dir).stop().unwrap();
-    assert_eq!(owner(&dir), NOBODY);
+    assert_eq!(owner_of(&dir), NOBODY);
+}
+
+#[test]
+fn root_makes_a_folder_in_somebodys_home_as_that_somebody() {
+    if !is_root() {
+        return;
+    }
+    let temp = open_folder();
+    let home = temp.path().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    chown(&home, Some(NOBODY), None).unwrap();
+    let server = start(&home.join("not/there"));
+    assert_eq!(owner_of(server.data_dir()), NOBODY);
+    assert_eq!(owner_of(&home.join("not")), NOBODY);
 }
 
 #[test]

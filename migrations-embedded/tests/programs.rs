@@ -91,3 +91,23 @@ fn the_environment_names_the_programs_before_path_does() {
     let expected = format!("{} has no program \"initdb\"; MIGRATIONS_POSTGRES_BIN must", empty.path().display());
     assert!(output.contains(&expected), "{output}");
 }
+
+#[test]
+fn a_port_that_another_program_took_first_is_tried_again_with_another() {
+    let real = real_programs();
+    let folder = open_folder();
+    let taken = folder.path().join("taken");
+    // The first start finds its port taken, and says it as PostgreSQL does.
+    let refusal = "could not bind IPv4 address \"127.0.0.1\": Address already in use";
+    let once = format!(
+        "if [ \"$1\" = -D ] && ! [ -e '{0}' ]; then : >'{0}'; echo 'LOG:  {refusal}' >&2; exit 1; fi",
+        taken.display()
+    );
+    script(folder.path(), "initdb", &format!("exec '{real}/initdb' \"$@\""));
+    script(folder.path(), "postgres", &format!("{once}; exec '{real}/postgres' \"$@\""));
+
+    let server = Server::builder().programs(folder.path()).tcp(true).start_throwaway().unwrap();
+    assert!(taken.exists());
+    assert!(server.log().contains("Address already in use"), "{}", server.log());
+    connect(&server.tcp_url("postgres").unwrap()).batch_execute("SELECT 1").unwrap();
+}

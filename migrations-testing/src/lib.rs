@@ -66,6 +66,12 @@ impl TestDatabase {
     /// # Errors
     ///
     /// As [`new`](Self::new), and when a name is not one or a migration fails.
+    ///
+    /// ```no_run
+    /// # fn example(migrator: &migrations_core::Migrator) -> Result<(), migrations_testing::Error> {
+    /// let test = migrations_testing::TestDatabase::migrated(migrator, &["acme", "globex"])?;
+    /// # Ok(()) }
+    /// ```
     pub fn migrated(migrator: &Migrator, tenants: &[&str]) -> Result<Self, Error> {
         let test = Self::new()?;
         if !migrator.run(&test.database)?.is_success() {
@@ -79,16 +85,35 @@ impl TestDatabase {
     }
 
     /// The database's URL, for a program that is under test.
+    ///
+    /// ```no_run
+    /// # let test = migrations_testing::TestDatabase::new()?;
+    /// let status = std::process::Command::new("migrate").arg("up").env("DATABASE_URL", test.url()).status();
+    /// # Ok::<(), migrations_testing::Error>(())
+    /// ```
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// The database's name.
+    ///
+    /// ```no_run
+    /// # let test = migrations_testing::TestDatabase::new()?;
+    /// assert!(test.name().starts_with("test_"));
+    /// # Ok::<(), migrations_testing::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The database, for a [`Migrator`].
+    ///
+    /// ```no_run
+    /// # fn example(migrator: &migrations_core::Migrator) -> Result<(), Box<dyn std::error::Error>> {
+    /// let test = migrations_testing::TestDatabase::new()?;
+    /// let report = migrator.run(test.database())?;
+    /// # Ok(()) }
+    /// ```
     pub fn database(&self) -> &Database {
         &self.database
     }
@@ -98,6 +123,12 @@ impl TestDatabase {
     /// # Errors
     ///
     /// When the server refuses it.
+    ///
+    /// ```no_run
+    /// # let test = migrations_testing::TestDatabase::new()?;
+    /// test.client()?.batch_execute("CREATE TABLE notes (body text)")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn client(&self) -> Result<Client, Error> {
         Ok(self.database.connect()?)
     }

@@ -18,11 +18,19 @@
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+mod behind;
+mod crashed;
+mod cut;
 mod dice;
 mod index;
 mod killed;
+mod limits;
 #[path = "../support/pgbouncer.rs"]
 mod pgbouncer;
 mod pooler;
 mod runner;
+#[path = "../support/severing.rs"]
+mod severing;
 mod site;
+mod standby;
+mod versions;

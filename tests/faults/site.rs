@@ -45,6 +45,21 @@ pub(crate) fn first(migrations: usize) -> Migrator {
     Migrator::new(whole.shared_set().clone(), tenant)
 }
 
+/// One table.
+pub(crate) const NOTES: (&str, &str) = ("V1__notes", "CREATE TABLE notes (id bigint PRIMARY KEY, body text)");
+/// A column on it.
+pub(crate) const AUTHOR: (&str, &str) = ("V2__author", "ALTER TABLE notes ADD COLUMN author text");
+
+/// A migrator with one shared table and these tenant migrations.
+pub(crate) fn small(tenant: &[(&str, &str)]) -> Migrator {
+    let set = |name: &str, migrations: &[(&str, &str)]| {
+        migrations.iter().fold(MigrationSet::new(name).unwrap(), |set, (title, sql)| {
+            set.with_migration(title, || (*sql).to_owned()).unwrap()
+        })
+    };
+    Migrator::new(set("shared", &[("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)")]), set("tenant", tenant))
+}
+
 pub(crate) fn name(name: &str) -> TenantName {
     name.parse().unwrap()
 }
@@ -167,6 +182,11 @@ impl Copy<'_> {
     /// One number.
     pub(crate) fn number(&self, query: &str) -> i64 {
         self.client().query_one(query, &[]).unwrap().get(0)
+    }
+
+    /// Runs statements.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.client().batch_execute(sql).unwrap();
     }
 
     /// Runs again, as an operator would, and looks at everything.

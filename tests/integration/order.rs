@@ -132,6 +132,8 @@ fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
     }
     assert!(migrator.run_with(test.database(), &options).unwrap().is_unchanged());
     assert!(sends(&migrator).is_empty());
+    let nobody = migrator.rehearse(test.database(), &RunOptions::new().only([name("nobody")]));
+    assert!(matches!(nobody, Err(Error::UnknownTenant(_))));
     assert_eq!(titles(&crate::fixture::migrator(&[NOTES, AUTHOR, TAGS])), ["tenant V3__tags"]);
 }
 

@@ -62,36 +62,30 @@ impl View for Script {
         writeln!(page, "-- psql --no-psqlrc --set ON_ERROR_STOP=on --file")?;
         for schema in &self.schemas {
             writeln!(page, "\n{}", schema.heading())?;
-            if schema.messages.iter().any(|message| !is_transaction(message)) {
-                let program = &paper.program;
-                writeln!(
-                    page,
-                    "-- Not all in one transaction: `{program} up` writes down in between what is done; psql does"
-                )?;
-                writeln!(
-                    page,
-                    "-- not, and stops behind it with \"the plan is out of date\": then `{program} up` takes up the rest."
-                )?;
-            }
-            schema.messages.iter().try_for_each(|message| write!(page, "{}", Statements(message)))?;
+            write_messages(&schema.messages, &paper.program, page)?;
         }
         Ok(())
     }
 }
 
-fn is_transaction(message: &str) -> bool {
-    message.starts_with("SET TRANSACTION ")
+/// A statement outside of a transaction is only safe with what a run writes down around it, which is not in its text: so
+/// it is shown, with what comes behind it, and left to the run.
+fn write_messages(messages: &[String], program: &str, page: &mut String) -> fmt::Result {
+    let transactions = messages.iter().take_while(|message| is_transaction(message)).count();
+    let (script, rest) = messages.split_at(transactions);
+    for message in script {
+        // psql sends every statement alone, where a run sends one message, which is a transaction by that.
+        writeln!(page, "BEGIN;\n{}\nCOMMIT;", message.trim_end())?;
+    }
+    if rest.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "-- left to `{program} up`, since it cannot run in a transaction, with what comes behind it:")?;
+    rest.iter().flat_map(|message| message.trim_end().lines()).try_for_each(|line| writeln!(page, "--   {line}"))
 }
 
-/// A message as statements that are sent one by one. What a run sends as one message is one transaction by that; psql
-/// sends every statement alone.
-struct Statements<'a>(&'a str);
-
-impl fmt::Display for Statements<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.trim_end();
-        if is_transaction(text) { writeln!(f, "BEGIN;\n{text}\nCOMMIT;") } else { writeln!(f, "{text}\n;") }
-    }
+fn is_transaction(message: &str) -> bool {
+    message.starts_with("SET TRANSACTION ")
 }
 
 #[cfg(test)]
@@ -99,15 +93,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_a_transaction_for_a_client_that_sends_statements_too() {
-        let message = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED\n;\nSELECT 1\n;\n";
-        let statements = "BEGIN;\nSET TRANSACTION ISOLATION LEVEL READ COMMITTED\n;\nSELECT 1\n;\nCOMMIT;\n";
-        assert_eq!(Statements(message).to_string(), statements);
-    }
-
-    #[test]
-    fn a_statement_outside_of_a_transaction_stays_outside() {
-        let statement = "CREATE INDEX CONCURRENTLY i ON acme.t (a) -- why";
-        assert_eq!(Statements(statement).to_string(), format!("{statement}\n;\n"));
+    fn what_cannot_run_in_a_transaction_is_left_to_a_run() -> fmt::Result {
+        let transaction = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED\n;\nSELECT 1\n;\n";
+        let index = "CREATE INDEX CONCURRENTLY i\nON acme.t (a)";
+        let mut page = String::new();
+        write_messages(&[transaction, index, transaction].map(str::to_owned), "orders", &mut page)?;
+        let script = "\
+BEGIN;
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+;
+SELECT 1
+;
+COMMIT;
+-- left to `orders up`, since it cannot run in a transaction, with what comes behind it:
+--   CREATE INDEX CONCURRENTLY i
+--   ON acme.t (a)
+--   SET TRANSACTION ISOLATION LEVEL READ COMMITTED
+--   ;
+--   SELECT 1
+--   ;
+";
+        assert_eq!(page, script);
+        Ok(())
     }
 }

@@ -1,0 +1,179 @@
+//! The grants in `docs/security.md`, as they stand there: the migrating role is no superuser and does everything, the
+//! application's role uses its tenants' tables and can do nothing else.
+
+use std::path::Path;
+
+use migrations_core::{Database, MigrationSet, Migrator, RunOptions, TenantName};
+use migrations_testing::TestDatabase;
+use postgres::Client;
+
+const PASSWORD: &str = "only-for-this-test";
+
+/// The document's block of SQL that starts with this comment, for a database and roles of our own.
+fn block(name: &str, title: &str) -> String {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+    let text = std::fs::read_to_string(document).unwrap();
+    let start = format!("```sql\n-- {title}:");
+    let (_, rest) = text.split_once(&start).unwrap_or_else(|| panic!("no block {title:?}"));
+    let (_, block) = rest.split_once('\n').unwrap();
+    block.split_once("```").unwrap().0.replace("shop", name)
+}
+
+/// A database with the document's two roles, which go when it does.
+struct Site {
+    test: TestDatabase,
+    admin: Client,
+    migrate: Database,
+    app: Database,
+}
+
+impl Site {
+    fn new() -> Self {
+        let test = TestDatabase::new().unwrap();
+        let mut admin = test.client().unwrap();
+        admin.batch_execute(&block(test.name(), "grants")).unwrap();
+        let role = |admin: &mut Client, role: &str| {
+            let role = format!("{}_{role}", test.name());
+            admin.batch_execute(&format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'")).unwrap();
+            let mut config = test.database().config().clone();
+            Database::from_config(config.user(&role).password(PASSWORD).clone()).unwrap()
+        };
+        let (migrate, app) = (role(&mut admin, "migrate"), role(&mut admin, "app"));
+        Self { test, admin, migrate, app }
+    }
+
+    /// The reference sets with what the document adds to them.
+    fn migrator(&self) -> Migrator {
+        let add = |set: MigrationSet, title: &str, what| set.with_migration(title, || block(self.test.name(), what));
+        let shared = add(migrations_shared::set().unwrap(), "V900__application_role", "migration").unwrap();
+        let shared = add(shared, "V901__window", "window").unwrap();
+        let tenant = add(migrations_tenant::set().unwrap(), "V900__application_role", "migration").unwrap();
+        Migrator::new(shared, tenant)
+    }
+
+    fn column(&mut self, query: &str) -> Vec<String> {
+        self.admin.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let name = self.test.name();
+        let drop =
+            format!("DROP OWNED BY {name}_app, {name}_migrate CASCADE; DROP ROLE {name}_app; DROP ROLE {name}_migrate");
+        // A failed test has said so; what is left goes with a throwaway server.
+        let _ = self.admin.batch_execute(&drop);
+    }
+}
+
+fn name(name: &str) -> TenantName {
+    name.parse().unwrap()
+}
+
+#[test]
+fn the_migrating_role_needs_no_superuser() {
+    let mut site = Site::new();
+    let migrator = site.migrator().jobs(2);
+    let report = migrator.run_with(&site.migrate, &RunOptions::new().create([name("acme"), name("globex")])).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
+    assert_eq!(migrator.fill_pool(&site.migrate, 1).unwrap(), 1);
+    assert!(migrator.get_or_create_tenant(&site.migrate, &name("initech")).unwrap().1);
+    assert_eq!(migrator.pool(&site.migrate).unwrap().ready, 0, "the sign-up took the spare");
+    migrator.add_domain(&site.migrate, &name("acme"), "acme.example", true).unwrap();
+    assert!(!migrator.status(&site.migrate).unwrap().is_pending());
+
+    // A migration that cannot run in a transaction, and one that fails: locks, marks and replay need no more either.
+    let index = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY suppliers_later_idx ON suppliers (name);";
+    let add = |title, sql: &str| {
+        let tenant = migrator.tenant_set().clone().with_migration(title, || sql.to_owned()).unwrap();
+        Migrator::new(migrator.shared_set().clone(), tenant)
+    };
+    assert_eq!(add("V901__index", index).run(&site.migrate).unwrap().tenants.migrated, 3);
+
+    site.admin.batch_execute("DROP SCHEMA globex CASCADE").unwrap();
+    migrator.forget_tenant(&site.migrate, &name("globex")).unwrap();
+
+    let able = "SELECT rolname::text FROM pg_roles WHERE rolname ~ '_(app|migrate)$' \
+                AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)";
+    assert_eq!(site.column(able), [""; 0]);
+    let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+                  WHERE nspname IN ('acme', 'initech', 'migrations', 'public')";
+    assert_eq!(site.column(owners), [format!("{}_migrate", site.test.name())]);
+}
+
+#[test]
+fn the_application_uses_its_tenants_tables_and_can_do_nothing_else() {
+    let mut site = Site::new();
+    let migrator = site.migrator();
+    migrator.get_or_create_tenant(&site.migrate, &name("early")).unwrap();
+    assert_eq!(migrator.fill_pool(&site.migrate, 1).unwrap(), 1);
+    // From the pool, under another name; and one more that is provisioned when there is none left.
+    for tenant in ["renamed", "late"] {
+        assert!(migrator.get_or_create_tenant(&site.migrate, &name(tenant)).unwrap().1);
+    }
+    migrator.add_domain(&site.migrate, &name("late"), "late.example", true).unwrap();
+
+    let role = format!("{}_app", site.test.name());
+    let missing = format!(
+        "SELECT c.oid::regclass || ' ' || privilege FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, \
+         unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege \
+         WHERE n.nspname IN ('early', 'renamed', 'late', 'public') AND c.relkind = 'r' \
+         AND c.relname <> 'refinery_schema_history' AND NOT has_table_privilege('{role}', c.oid, privilege)"
+    );
+    assert_eq!(site.column(&missing), [""; 0]);
+    let too_much = format!(
+        "SELECT c.oid::regclass || ' ' || privilege FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, \
+         unnest(ARRAY['TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege \
+         WHERE n.nspname IN ('early', 'renamed', 'late', 'public') AND c.relkind = 'r' \
+         AND has_table_privilege('{role}', c.oid, privilege) \
+         UNION ALL \
+         SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+         WHERE n.nspname IN ('early', 'renamed', 'late', 'public') AND has_function_privilege('{role}', p.oid, 'EXECUTE')"
+    );
+    assert_eq!(site.column(&too_much), [""; 0]);
+
+    let mut app = site.app.connect().unwrap();
+    for tenant in ["early", "renamed", "late"] {
+        // A trigger's function needs no grant.
+        let supplier = format!(
+            "INSERT INTO {tenant}.suppliers (name, country_code, currency_code) \
+                                VALUES ('Acme', 'DE', 'EUR') RETURNING name"
+        );
+        assert_eq!(app.query_one(&supplier, &[]).unwrap().get::<_, &str>(0), "Acme");
+        app.batch_execute(&format!("UPDATE {tenant}.suppliers SET name = 'B'; DELETE FROM {tenant}.suppliers"))
+            .unwrap();
+    }
+    let found = app.query_one("SELECT schema_name FROM tenant_directory WHERE domain = 'late.example'", &[]).unwrap();
+    assert_eq!(found.get::<_, &str>(0), "late");
+
+    for forbidden in [
+        "SELECT last_error, metadata FROM migrations.tenants",
+        "SELECT failures FROM migrations.runs",
+        "SELECT * FROM migrations.sets",
+        "INSERT INTO migrations.tenant_domains (domain, tenant_id) VALUES ('x', 1)",
+        "UPDATE migrations.tenants SET digest = 0",
+        "SELECT * FROM late.refinery_schema_history",
+        "UPDATE renamed.refinery_schema_history SET checksum = '0'",
+        "DELETE FROM public.refinery_schema_history",
+        "CREATE TABLE late.mine ()",
+        "CREATE TABLE public.mine ()",
+        "CREATE TABLE migrations.mine ()",
+        "CREATE TEMPORARY TABLE mine ()",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION public.now(text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = int4, FUNCTION = oideq)",
+        "ALTER TABLE late.suppliers ADD COLUMN mine int",
+        "ALTER SCHEMA late RENAME TO mine",
+        "TRUNCATE late.suppliers",
+        "DROP TABLE late.suppliers",
+        "DROP SCHEMA late CASCADE",
+        "CREATE INDEX ON late.suppliers (name)",
+    ] {
+        let error = app.batch_execute(forbidden).map_err(|error| error.code().map(|code| code.code().to_owned()));
+        assert_eq!(error, Err(Some("42501".to_owned())), "{forbidden}");
+    }
+    // As the application, a run is refused, and says what it lacks.
+    let error = migrator.run(&site.app).unwrap_err();
+    assert_eq!(error.sqlstate(), Some("42501"), "{error}");
+    assert!(error.to_string().contains("grant the role"), "{error}");
+}
