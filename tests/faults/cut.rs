@@ -45,7 +45,7 @@ fn cut_at_random(cut: Cut) {
         } else {
             eprintln!("{cut:?} at {at:?}: {:?}\n{}", proxy.done(), ran.stdout);
         }
-        copy.rerun_makes_it_whole();
+        copy.reruns_make_it_whole();
     }
     eprintln!("{cut:?}: {cuts} cuts in {rounds} rounds, {survived} survived by the run itself");
     assert!(cuts > 0, "nothing was cut");
@@ -82,7 +82,7 @@ fn no_message_of_an_upgrade_is_one_that_must_not_be_cut() {
             if ran.code != Some(0) {
                 eprintln!("{cut:?} at {number} of {queries}: {:?}\n{}", proxy.done(), ran.stdout);
             }
-            copy.rerun_makes_it_whole();
+            copy.reruns_make_it_whole();
         }
     }
 }

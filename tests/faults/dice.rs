@@ -7,7 +7,7 @@ pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("MIGRATE_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(short)
 }
 
-/// Random numbers (SplitMix64) by a seed that a failing test prints.
+/// Random numbers (`SplitMix64`) by a seed that a failing test prints.
 pub(crate) struct Dice {
     seed: u64,
     state: u64,

@@ -38,7 +38,7 @@ fn a_rerun_after_kill_9_at_any_moment_leaves_every_tenant_whole() {
         invalid += copy.number("SELECT count(*) FROM pg_index WHERE NOT indisvalid");
 
         // At once: what the server was sent by the dead may still be under way.
-        copy.rerun_makes_it_whole();
+        copy.reruns_make_it_whole();
     }
     eprintln!("{interrupted} of {rounds} interrupted, {marked} tenants marked, {invalid} invalid indexes");
     assert!(interrupted * 2 >= rounds && marked > 0, "the runs were not interrupted");

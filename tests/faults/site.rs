@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use migrations_core::{Database, MigrationSet, Migrator, RunOptions, State, TenantName};
 use migrations_embedded::{Builder, Server};
 use postgres::Client;
+use serde_json::Value;
 
 use crate::runner::up;
 
@@ -148,7 +150,7 @@ impl Site {
         while let Err(error) = client.batch_execute(&create) {
             tries += 1;
             assert!(tries < 100, "{error}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         Copy { site: self, name }
     }
@@ -187,6 +189,40 @@ impl Copy<'_> {
     /// Runs statements.
     pub(crate) fn execute(&self, sql: &str) {
         self.client().batch_execute(sql).unwrap();
+    }
+
+    /// Runs again at once, beside whatever a dead runner or a cut connection left under way on the server.
+    ///
+    /// Where that is the build of an index, the run can meet it and fail for its tenant; then the next one, behind it,
+    /// must not.
+    #[track_caller]
+    pub(crate) fn reruns_make_it_whole(&self) {
+        let ran = up(&self.url(), &[]).finish();
+        if ran.code != Some(0) {
+            let report = ran.json();
+            let failures = report["failures"].as_array().cloned().unwrap_or_default();
+            let is_known = |failure: &Value| {
+                failure["migration"] == "V10__index_lines_and_open_invoices"
+                    && ["XX000", "42P07", "40P01"].iter().any(|code| failure["sqlstate"] == **code)
+            };
+            assert!(!failures.is_empty() && failures.iter().all(is_known), "{}{}", ran.stdout, ran.stderr);
+            for failure in failures {
+                eprintln!("KNOWN: a rerun beside a build: {} {}", failure["sqlstate"], failure["message"]);
+            }
+            self.wait_for_the_dead();
+        }
+        self.rerun_makes_it_whole();
+    }
+
+    /// Waits until the server is done with what it was sent by those who are gone.
+    fn wait_for_the_dead(&self) {
+        let start = Instant::now();
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND state <> 'idle' \
+                    AND datname = current_database() AND pid <> pg_backend_pid()";
+        while self.number(left) > 0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "a session of a dead runner does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs again, as an operator would, and looks at everything.
@@ -242,8 +278,8 @@ impl Copy<'_> {
     #[track_caller]
     fn assert_status_is_current(&self, tenants: usize) {
         let status = migrate::migrator().unwrap().status(&self.database()).unwrap();
-        let states = [&status.registry, &status.shared].map(|schema| schema.state);
-        assert_eq!(states, [State::Current; 2]);
+        let both = [&status.registry, &status.shared].map(|schema| schema.state);
+        assert_eq!(both, [State::Current; 2]);
         assert_eq!(status.tenants.len(), tenants);
         for tenant in &status.tenants {
             assert_eq!((tenant.schema.state, &tenant.last_error), (State::Current, &None), "{}", tenant.name);

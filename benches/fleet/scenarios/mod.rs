@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use migrations_core::Database;
 
-use crate::contest::{alternate, head, row, show};
+use crate::contest::{alternate, head, ratio, row, show};
 use crate::fleet::State;
 use crate::lab::Lab;
 use crate::options::Options;
@@ -52,24 +52,40 @@ fn against_the_limit(
     [ours, limit]: [Contender<'_>; 2],
     state: &dyn Fn(&Database) -> State,
 ) {
-    head(&["workers", "added round trip", "ours", "limit", "ratio", "slowest to fastest: ours, limit"]);
+    head(&[
+        "workers",
+        "added round trip",
+        "ours",
+        "limit",
+        "ratio",
+        "processor time: ours, limit",
+        "ratio",
+        "slowest to fastest",
+    ]);
     let left_behind = OnceCell::new();
     for &delay in &options.delays {
         for &jobs in &options.jobs {
-            let once = |contender: Contender<'_>| {
+            let once = |contender: Contender<'_>, least_cpu: &mut Duration| {
                 let copy = lab.copy(template);
-                let elapsed = contender(&copy.database(delay), jobs);
+                let database = copy.database(delay);
+                let before = lab.cpu();
+                let elapsed = contender(&database, jobs);
+                *least_cpu = lab.cpu().saturating_sub(before).min(*least_cpu);
                 let state = state(&copy.database(Duration::ZERO));
                 assert_eq!(left_behind.get_or_init(|| state.clone()), &state, "not the same was done");
                 elapsed
             };
-            let [ours, limit] = alternate(options.repeats, [&mut || once(ours), &mut || once(limit)]);
+            let [mut our_cpu, mut limit_cpu] = [Duration::MAX; 2];
+            let [ours, limit] =
+                alternate(options.repeats, [&mut || once(ours, &mut our_cpu), &mut || once(limit, &mut limit_cpu)]);
             row(&[
                 &jobs.to_string(),
                 &format!("{} ms", delay.as_millis()),
                 &show(ours.best()),
                 &show(limit.best()),
                 &format!("**{:.2}**", ours.ratio(&limit)),
+                &format!("{}, {}", show(our_cpu), show(limit_cpu)),
+                &format!("{:.2}", ratio(our_cpu, limit_cpu)),
                 &format!("{:.2}, {:.2}", ours.spread(), limit.spread()),
             ]);
         }
