@@ -40,6 +40,8 @@ impl<T: fmt::Display> fmt::Display for OrNull<T> {
 
 #[cfg(test)]
 mod tests {
+    use squawk_lexer::{LiteralKind, TokenKind};
+
     use super::*;
 
     #[test]
@@ -48,5 +50,30 @@ mod tests {
         assert_eq!(Literal("it's").to_string(), "'it''s'");
         assert_eq!(Literal(r"\'; DROP").to_string(), r"E'\\''; DROP'");
         assert_eq!(OrNull(None::<i64>).to_string(), "NULL");
+    }
+
+    /// The text of a token that PostgreSQL's rules read as one, from its first character to its last.
+    fn read_back(quoted: &str) -> Option<String> {
+        let [token] = squawk_lexer::tokenize(quoted).collect::<Vec<_>>()[..] else { return None };
+        let escapes = match token.kind {
+            TokenKind::QuotedIdent { terminated: true, uescape: false } => {
+                return Some(quoted[1..quoted.len() - 1].replace("\"\"", "\""));
+            }
+            TokenKind::Literal { kind: LiteralKind::Str { terminated: true } } => false,
+            TokenKind::Literal { kind: LiteralKind::EscStr { terminated: true } } => true,
+            _ => return None,
+        };
+        let text = quoted[1 + usize::from(escapes)..quoted.len() - 1].replace("''", "'");
+        // With `standard_conforming_strings` off, a backslash means something in a plain literal too.
+        let is_plain = escapes || !text.contains('\\');
+        is_plain.then(|| if escapes { text.replace(r"\\", r"\") } else { text })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_one_token_and_reads_as_it_is(text in r#"(['"\\;$\n\r\-/*EUé%]|.){0,12}"#) {
+            proptest::prop_assert_eq!(read_back(&Ident(&text).to_string()), Some(text.clone()));
+            proptest::prop_assert_eq!(read_back(&Literal(&text).to_string()), Some(text));
+        }
     }
 }

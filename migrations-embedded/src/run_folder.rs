@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn folders_made_at_once_do_not_sweep_each_other() {
+        let account = Account::current().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let folder = RunFolder::create(&account).unwrap();
+                        assert!(folder.path().exists());
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
     fn the_folder_is_private_and_gone_when_dropped() {
         let account = Account::current().unwrap();
         let folder = RunFolder::create(&account).unwrap();

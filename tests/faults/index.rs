@@ -12,6 +12,9 @@ use crate::site::{Copy, Site};
 const WRITER: &str = "BEGIN; LOCK TABLE tenant_01.invoices IN ROW EXCLUSIVE MODE";
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM tenant_01.invoices";
 
+/// The same before there is any index: the build waits for its turn on the table.
+const TURN: &str = "BEGIN; LOCK TABLE tenant_01.invoices IN SHARE UPDATE EXCLUSIVE MODE";
+
 /// Waits until the condition holds.
 #[track_caller]
 fn wait_until(client: &mut Client, condition: &str) {
@@ -25,7 +28,7 @@ fn wait_until(client: &mut Client, condition: &str) {
 /// Whether an index is being built that this session keeps from being finished.
 fn building(holder: i32) -> String {
     format!(
-        "EXISTS (SELECT FROM pg_index WHERE NOT indisvalid) AND EXISTS (SELECT FROM pg_stat_activity \
+        "EXISTS (SELECT FROM pg_stat_activity \
          WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND {holder} = ANY (pg_blocking_pids(pid)))"
     )
 }
@@ -72,7 +75,7 @@ fn a_rerun_removes_the_index_that_was_interrupted_before_it_was_valid() {
 /// it has something to tell it.
 fn beside(check: impl Fn(&Copy<'_>, Runner)) {
     let site = Site::new(4);
-    for blocker in [WRITER, SNAPSHOT] {
+    for blocker in [WRITER, SNAPSHOT, TURN] {
         for _ in 0..rounds(1) {
             let copy = site.copy();
             let (runner, mut holder, pid) = stuck(&copy, blocker);
@@ -88,10 +91,11 @@ fn beside(check: impl Fn(&Copy<'_>, Runner)) {
 }
 
 #[test]
-#[ignore = "it removes the index that the other one is just about to finish, and fails with XX000"]
+#[ignore = "it removes the index that the other one is just about to finish, and fails with XX000, 42P07 or 40P01"]
 fn a_rerun_beside_the_build_that_a_dead_runner_left_on_the_server_succeeds() {
     beside(|copy, rerun| {
-        rerun.finish().succeeded();
+        let ran = rerun.finish();
+        assert_eq!(ran.code, Some(0), "{}\n{}", ran.stderr, copy.server_log());
         copy.assert_whole();
     });
 }
@@ -99,7 +103,10 @@ fn a_rerun_beside_the_build_that_a_dead_runner_left_on_the_server_succeeds() {
 #[test]
 fn reruns_beside_and_behind_the_build_that_a_dead_runner_left_on_the_server_finish_it() {
     beside(|copy, rerun| {
-        rerun.finish();
+        let ran = rerun.finish();
+        if ran.code != Some(0) {
+            eprintln!("KNOWN: {}", ran.stdout);
+        }
         copy.reruns_make_it_whole();
     });
 }

@@ -181,6 +181,11 @@ impl Copy<'_> {
         self.site.client(&self.name)
     }
 
+    /// The end of the server's log.
+    pub(crate) fn server_log(&self) -> String {
+        self.site.server().log()
+    }
+
     /// One number.
     pub(crate) fn number(&self, query: &str) -> i64 {
         self.client().query_one(query, &[]).unwrap().get(0)
@@ -300,5 +305,40 @@ impl Drop for Copy<'_> {
         if let Ok(mut client) = Client::connect(&self.site.server().url("postgres"), postgres::NoTls) {
             let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
+    }
+}
+
+/// The other tests ask whether all is well; this one, whether the answer can be no.
+#[test]
+fn every_kind_of_damage_is_seen() {
+    let site = Site::new(2);
+    let copy = site.copy();
+    let is_whole = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| copy.assert_whole())).is_ok();
+    assert!(!is_whole(), "it is behind");
+    copy.rerun_makes_it_whole();
+    let row = "schema_name = 'tenant_01'";
+    for damage in [
+        "DROP TRIGGER suppliers_touch_updated_at ON tenant_01.suppliers".to_owned(),
+        "ALTER TABLE tenant_01.suppliers ADD COLUMN other int".to_owned(),
+        "CREATE INDEX invoices_due_on_idx_ccnew ON tenant_01.invoices (due_on)".to_owned(),
+        "DELETE FROM tenant_01.refinery_schema_history WHERE version = 10".to_owned(),
+        "UPDATE tenant_01.refinery_schema_history SET checksum = '1' WHERE version = 1".to_owned(),
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tenant_01.invoices_due_on_idx'::regclass"
+            .to_owned(),
+        format!("UPDATE migrations.tenants SET digest = 1 WHERE {row}"),
+        format!("UPDATE migrations.tenants SET version = 10 WHERE {row}"),
+        format!("UPDATE migrations.tenants SET schema_oid = 1 WHERE {row}"),
+        format!("UPDATE migrations.tenants SET in_flight_version = 10, in_flight_statement = 0 WHERE {row}"),
+        "ALTER SCHEMA tenant_01 RENAME TO elsewhere".to_owned(),
+        "DROP TABLE public.plans CASCADE; DELETE FROM public.refinery_schema_history WHERE version = 3; \
+         UPDATE migrations.sets SET digest = NULL WHERE name = 'shared'"
+            .to_owned(),
+    ] {
+        let copy = site.copy();
+        up(&copy.url(), &[]).finish().succeeded();
+        copy.assert_whole();
+        copy.execute(&damage);
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| copy.assert_whole())).is_err();
+        assert!(seen, "{damage}");
     }
 }

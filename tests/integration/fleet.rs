@@ -330,10 +330,10 @@ fn a_lock_that_is_never_let_go_is_a_failure_that_names_who_holds_it() {
     assert_eq!((blocker.pid, blocker.application.as_str()), (pid, "checkout"));
     assert_eq!(blocker.state, "idle in transaction");
     assert!(blocker.age >= Duration::from_millis(250), "{blocker}");
-    let text = failure.to_string();
+    let shown = failure.to_string();
     assert!(
-        text.contains(&format!("locked by: pid {pid} (\"checkout\", user postgres, idle in transaction) for ")),
-        "{text}"
+        shown.contains(&format!("locked by: pid {pid} (\"checkout\", user postgres, idle in transaction) for ")),
+        "{shown}"
     );
     assert_eq!(history(&test, "tenant_000"), ["1"]);
 }

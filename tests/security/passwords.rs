@@ -1,5 +1,6 @@
 //! Passwords are in no text that the library or the binary makes: log, error, JSON, `Debug`.
 
+use std::fmt::Write;
 use std::process::{Command, Output, Stdio};
 
 use migrations_core::{Database, Error};
@@ -20,7 +21,7 @@ fn texts(database: &Result<Database, Error>) -> String {
             let mut text = format!("{error} {error:?} {error:#?}");
             let mut source = std::error::Error::source(error);
             while let Some(cause) = source {
-                text += &format!(" {cause} {cause:?}");
+                let _ = write!(text, " {cause} {cause:?}");
                 source = cause.source();
             }
             text
@@ -29,7 +30,10 @@ fn texts(database: &Result<Database, Error>) -> String {
 }
 
 fn percent_encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        let _ = write!(encoded, "%{byte:02X}");
+        encoded
+    })
 }
 
 fn quoted(text: &str) -> String {
