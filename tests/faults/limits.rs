@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use migrations_core::{Database, Error, Failure, Migrator, Report, RunOptions, State, TenantName};
+use migrations_core::{Database, Error, Event, Failure, Migrator, Report, RunOptions, State, TenantName};
 use migrations_embedded::Server;
 use postgres::{Client, NoTls};
 
@@ -114,7 +116,13 @@ fn room_for_one_session_is_enough_for_a_run_with_four_workers() {
     let shop = Shop::on(Server::builder().setting("max_connections", "20"));
     let mut held = fill(&shop.server);
     held.pop();
-    let newer = small(&[NOTES, AUTHOR]).jobs(4);
+    let (url, refused) = (shop.server.url("shop"), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&refused);
+    let newer = small(&[NOTES, AUTHOR]).jobs(4).on_event(move |event| {
+        if matches!(event, Event::TenantMigrated { .. }) && Client::connect(&url, NoTls).is_err() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
     let report = loop {
         // The session that was let go is on its way out.
         match newer.run(&shop.database().with_wait(Duration::ZERO)) {
@@ -124,6 +132,7 @@ fn room_for_one_session_is_enough_for_a_run_with_four_workers() {
         }
     };
     assert!(report.is_success(), "{:?}", report.failures);
+    assert_eq!(refused.load(Ordering::SeqCst), 3, "there was no room for a second session");
     drop(held);
     assert_eq!(shop.current(&newer).len(), 3);
 }

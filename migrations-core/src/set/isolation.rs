@@ -6,6 +6,8 @@
 //!
 //! The text is parsed by `squawk-syntax`. Text it cannot parse is left to the server, which knows better.
 
+use std::ops::Range;
+
 use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
@@ -19,14 +21,43 @@ pub(super) struct Trespass {
 }
 
 /// The first change to a schema that is not among the allowed ones.
-pub(super) fn check(sql: &str, allowed: &[String]) -> Option<Trespass> {
-    let parsed = SourceFile::parse(sql);
+pub(super) fn check(sql: &str, statements: &[Range<usize>], allowed: &[String]) -> Option<Trespass> {
+    let suspects = statements.iter().filter(|range| can_name_a_schema(&sql[(*range).clone()]));
+    let found = suspects.flat_map(|range| {
+        let found = on_a_stack_of_its_own(&sql[range.clone()]);
+        found.into_iter().map(|trespass| Trespass { offset: range.start + trespass.offset, ..trespass })
+    });
+    found.filter(|trespass| !allowed.contains(&trespass.schema)).min_by_key(|trespass| trespass.offset)
+}
+
+/// Whether there is anything to parse for. Most statements name no schema, and need no tree.
+fn can_name_a_schema(statement: &str) -> bool {
+    statement.contains('.') || statement.to_ascii_lowercase().contains("schema")
+}
+
+/// The parser descends into whatever is nested, so a long expression needs a deep stack. Text beyond all measure is left
+/// to the server, which has a limit of its own, and so is text that the parser gives up on.
+fn on_a_stack_of_its_own(statement: &str) -> Vec<Trespass> {
+    const DEEPEST: usize = 1 << 30;
+    const PER_BYTE: usize = 8 << 10;
+
+    let stack = (1 << 20) + statement.len() * PER_BYTE;
+    if stack > DEEPEST {
+        return Vec::new();
+    }
+    std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, || find(statement));
+        parser.ok().and_then(|parser| parser.join().ok()).unwrap_or_default()
+    })
+}
+
+fn find(statement: &str) -> Vec<Trespass> {
+    let parsed = SourceFile::parse(statement);
     let mut found = Vec::new();
     for node in parsed.tree().syntax().descendants().filter(|node| changes(node.kind())) {
         targets(&node, &mut found);
     }
-    found.retain(|trespass| !allowed.contains(&trespass.schema));
-    found.into_iter().min_by_key(|trespass| trespass.offset)
+    found
 }
 
 /// Whether a node is a statement that changes what it names.
@@ -121,8 +152,13 @@ fn trespass(node: &SyntaxNode) -> Trespass {
 mod tests {
     use super::*;
 
+    fn trespass(sql: &str, allowed: &[String]) -> Option<Trespass> {
+        let statements = super::super::statement::split(sql).unwrap_or_default();
+        check(sql, &statements.into_iter().map(|statement| statement.range).collect::<Vec<_>>(), allowed)
+    }
+
     fn schema(sql: &str) -> Option<String> {
-        check(sql, &[]).map(|trespass| trespass.schema)
+        trespass(sql, &[]).map(|trespass| trespass.schema)
     }
 
     #[test]
@@ -200,6 +236,6 @@ mod tests {
     #[test]
     fn an_allowed_schema_is_not_a_trespass_and_the_first_one_is_named() {
         let sql = "DELETE FROM a.t; DELETE FROM b.t; DELETE FROM c.t";
-        assert_eq!(check(sql, &["a".to_owned()]), Some(Trespass { schema: "b".into(), offset: 29 }));
+        assert_eq!(trespass(sql, &["a".to_owned()]), Some(Trespass { schema: "b".into(), offset: 29 }));
     }
 }

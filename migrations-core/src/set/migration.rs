@@ -98,7 +98,7 @@ impl Migration {
 
     /// The first change to a schema that the file does not allow itself.
     pub(super) fn trespass(&self, set: &str) -> Option<SetError> {
-        let found = isolation::check(&self.sql, &self.allowed_schemas)?;
+        let found = isolation::check(&self.sql, &self.statements, &self.allowed_schemas)?;
         let problem = Problem::Trespass { schema: found.schema };
         Some(SetError::at(set, &self.file, &self.sql, found.offset, problem))
     }
