@@ -40,7 +40,19 @@ impl Database {
     /// When the text is not a connection string, names no host, or asks for TLS, which this release does not have.
     pub fn from_url(url: &str) -> Result<Self, Error> {
         refuse_tls(sslmode(url))?;
-        let config = Config::from_str(url).map_err(|source| Error::Url { problem: chain(&source) })?;
+        let problem = |problem: &str| Error::Url { problem: problem.to_owned() };
+        if has_stray_at(url) {
+            return Err(problem("it has more than one @; write one that is part of the password as %40"));
+        }
+        // What the driver cannot read is not repeated: it can be a piece of the password.
+        let config = Config::from_str(url).map_err(|source| {
+            let text = chain(&source);
+            problem(match text.split_once("invalid value for option") {
+                Some(_) => &text,
+                None if text.contains("unknown option") => "it has an option that is not known",
+                None => "it is not a connection string",
+            })
+        })?;
         Self::from_config(config)
     }
 
@@ -200,6 +212,13 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Database").field(&self.to_string()).finish()
     }
+}
+
+/// Whether a URL has an `@` behind the one that ends the user and the password: then a piece of the password would be taken
+/// for the host or the database, which are shown.
+fn has_stray_at(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    rest.matches('@').count() > 1
 }
 
 /// The `sslmode` that a connection string asks for, in either of its forms.

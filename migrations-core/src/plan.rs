@@ -38,9 +38,9 @@ UNION ALL
 SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
 FROM tenant WHERE status = 'spare'
 UNION ALL
-SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
-FROM unnest($5::text[]) AS name
-WHERE NOT EXISTS (SELECT FROM %registry%.tenants t WHERE t.schema_name = name::name)
+(SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
+ FROM unnest($5::text[]) WITH ORDINALITY AS wanted (name, place)
+ WHERE NOT EXISTS (SELECT FROM %registry%.tenants t WHERE t.schema_name = name::name) ORDER BY place)
 UNION ALL
 (SELECT 'tenant', id, schema_name::text, version, digest, schema_oid, oid, status, last_error
  FROM tenant WHERE id > $6 AND ($7 OR NOT is_current) ORDER BY id LIMIT $8)

@@ -17,7 +17,7 @@ use crate::provision::Provisioning;
 use crate::registry::Layout;
 use crate::report::Report;
 use crate::settings::Settings;
-use crate::sql::{Ident, Literal};
+use crate::sql::{BEGINNING, Ident, Literal};
 use crate::stage::{self, Sets};
 use crate::{fleet, registry};
 
@@ -156,9 +156,10 @@ fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName, spare: &Spa
         spare.oid,
     );
     format!(
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{};\nALTER SCHEMA {} RENAME TO {};\n\
+        "{};\n{};\nALTER SCHEMA {} RENAME TO {};\n\
          UPDATE {tenants} SET schema_name = {new}, status = 'active', created_at = clock_timestamp() \
          WHERE schema_name = {old}",
+        BEGINNING.join(";\n"),
         lock::guard(&layout.registry, Lock::Rename { from: &spare.name, to: name }, &stale),
         Ident(spare.name.as_str()),
         Ident(name.as_str()),
@@ -168,7 +169,7 @@ fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName, spare: &Spa
 /// Functions whose settings name the schema they were made in: text that a rename does not change.
 fn pinned_functions(client: &mut Client, spare: &TenantName) -> Result<Vec<String>, Error> {
     let query = "SELECT p.oid::regprocedure::text FROM pg_proc p \
-                 WHERE p.pronamespace = to_regnamespace($1) AND array_to_string(p.proconfig, ' ') LIKE '%' || $1 || '%'";
+                 WHERE p.pronamespace = to_regnamespace($1)::oid AND array_to_string(p.proconfig, ' ') LIKE '%' || $1 || '%'";
     let rows = client
         .query_typed(query, &[(&spare.as_str(), Type::TEXT)])
         .map_err(|error| Error::from_driver("looking at a spare schema's functions", &error))?;

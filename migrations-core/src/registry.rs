@@ -193,7 +193,7 @@ pub(crate) fn draw_ids(
         return Ok(Vec::new());
     }
     let tenants = layout.table("tenants");
-    let query = "SELECT nextval(pg_get_serial_sequence($1, 'id')) FROM generate_series(1, $2) ORDER BY 1";
+    let query = "SELECT nextval(pg_get_serial_sequence($1, 'id')::regclass) FROM generate_series(1, $2) ORDER BY 1";
     let rows = client
         .query_typed(query, &[(&tenants, Type::TEXT), (&count, Type::INT8)])
         .map_err(|error| Error::from_driver("drawing numbers for new tenants", &error))?;
@@ -234,7 +234,7 @@ pub(crate) fn record_run(
     let query = format!(
         "WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true)) \
          INSERT INTO {} (started_at, binary_version, outcome, shared_applied, created, migrated, failed, busy, failures) \
-         SELECT clock_timestamp() - $1 * interval '1 microsecond', $2, $3, $4, $5, $6, $7, $8, $9 FROM durable",
+         SELECT clock_timestamp() - $1::float8 * interval '1 microsecond', $2, $3, $4, $5, $6, $7, $8, $9 FROM durable",
         layout.table("runs")
     );
     let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 9] = [

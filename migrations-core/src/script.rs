@@ -14,7 +14,7 @@ use crate::plan::Claim;
 use crate::registry::Layout;
 use crate::set::{Migration, MigrationSet, Mode};
 use crate::settings::Settings;
-use crate::sql::{Ident, Literal, OrNull};
+use crate::sql::{BEGINNING, Ident, Literal, OrNull};
 
 /// Whose schema it is.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +170,7 @@ impl<'a> Job<'a> {
             script.push(history::insert(self.schema(), migration));
         }
         if self.inspect {
+            script.push(BEGINNING[1].to_owned());
             script.push(self.inspection(migrations.clone()));
         }
         script.push(self.record(migrations.end));
@@ -186,7 +187,7 @@ impl<'a> Job<'a> {
     /// The settings of the transaction and the guard.
     pub(crate) fn opening(&self) -> Vec<String> {
         // A snapshot that is older than the lock would let a stale plan pass.
-        let mut opening = vec!["SET TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned()];
+        let mut opening = BEGINNING.map(str::to_owned).to_vec();
         opening.push(lock::guard(&self.layout().registry, self.lock(), &self.stale()));
         opening.push(self.lock_timeout());
         if !self.durable {

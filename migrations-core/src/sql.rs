@@ -3,6 +3,11 @@
 
 use std::fmt;
 
+/// What every transaction of the framework's own begins with. Names in its statements are PostgreSQL's, also where somebody
+/// has put an operator or a function into `public` that would fit a call better.
+pub(crate) const BEGINNING: [&str; 2] =
+    ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET LOCAL search_path = pg_catalog, pg_temp"];
+
 /// Displays as a quoted identifier.
 #[derive(Clone, Copy)]
 pub(crate) struct Ident<'a>(pub(crate) &'a str);

@@ -17,6 +17,7 @@ use crate::retry::Retries;
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
+use crate::sql::BEGINNING;
 
 /// The sets in their order.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +141,7 @@ pub(crate) fn locked(
 ) -> Result<bool, Error> {
     let what = format!("tenant {name}");
     let guard = lock::guard(&settings.layout.registry, Lock::Tenant(name), stale);
-    let message = format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{guard};\n{sql}");
+    let message = format!("{};\n{guard};\n{sql}", BEGINNING.join(";\n"));
     let mut polling = Polling::new(settings.lock_wait);
     loop {
         let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };

@@ -143,9 +143,9 @@ fn a_migration_that_changes_another_schema_is_refused_before_anything_is_done() 
 fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech"]);
     let leaks = [
-        ("EXECUTE 'CREATE TABLE public.leak (a int)'", "relation leak"),
+        ("EXECUTE 'CREATE TABLE public.leak (a int)'", "relation public.leak"),
         ("EXECUTE 'CREATE FUNCTION globex.leak() RETURNS int LANGUAGE sql AS ''SELECT 1'''", "function globex.leak()"),
-        ("EXECUTE 'CREATE TYPE public.leak AS ENUM (''a'')'", "type leak"),
+        ("EXECUTE 'CREATE TYPE public.leak AS ENUM (''a'')'", "type public.leak"),
         ("EXECUTE 'ALTER TABLE globex.notes ADD CHECK (id > 0)'", "relation globex.notes"),
         ("EXECUTE 'CREATE SCHEMA leak'", "schema leak"),
     ];

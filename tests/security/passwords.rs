@@ -85,7 +85,6 @@ fn a_connection_string_that_cannot_be_read_is_not_repeated() {
 }
 
 #[test]
-#[ignore = "migrations-core repeats the driver's `unknown option` and shows what it takes for the host"]
 fn a_connection_string_with_a_slip_of_the_pen_is_not_repeated_in_part() {
     let mut urls: Vec<String> = [
         // The driver knows two schemes, and takes anything else for `key=value`, whose first key is the URL.

@@ -179,7 +179,6 @@ fn the_application_uses_its_tenants_tables_and_can_do_nothing_else() {
 }
 
 #[test]
-#[ignore = "migrations-core compares an oid with a number, and a name with a name, on a search_path that has public"]
 fn an_operator_that_somebody_put_into_public_is_not_run() {
     let mut site = Site::new();
     let migrator = site.migrator();

@@ -10,6 +10,7 @@ use super::outside::{Outside, Refused};
 use super::statement::{Statement, comments, split};
 use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
+use crate::name::SchemaName;
 
 /// What introduces a directive in a comment on top of a file.
 const DIRECTIVE: &str = "migrate:";
@@ -176,7 +177,9 @@ fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
         }
         match directive.split_whitespace().collect::<Vec<_>>()[..] {
             ["no-transaction"] => directives.no_transaction = true,
-            ["allow-schema", schema] => directives.allowed_schemas.push(schema.to_owned()),
+            ["allow-schema", schema] if schema.parse::<SchemaName>().is_ok() => {
+                directives.allowed_schemas.push(schema.to_owned());
+            }
             ["allow-schema", ..] => return Err((Problem::AllowSchema, comment.offset)),
             _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
         }

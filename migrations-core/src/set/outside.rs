@@ -89,12 +89,12 @@ impl Outside {
             Action::CreateIndex { index } => Some(format!(
                 "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' ELSE 'broken' END \
                  FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid \
-                 WHERE c.relname = {} AND c.relnamespace = to_regnamespace(quote_ident({schema}))), 'open')",
+                 WHERE c.relname = {} AND c.relnamespace = to_regnamespace(quote_ident({schema}))::oid), 'open')",
                 Literal(index)
             )),
             Action::DropIndex { index } => Some(format!(
                 "SELECT CASE WHEN EXISTS (SELECT FROM pg_class c \
-                 WHERE c.relname = {} AND c.relnamespace = to_regnamespace(quote_ident({schema}))) \
+                 WHERE c.relname = {} AND c.relnamespace = to_regnamespace(quote_ident({schema}))::oid) \
                  THEN 'open' ELSE 'done' END",
                 Literal(index)
             )),

@@ -123,6 +123,9 @@ pub(crate) fn split(text: &str) -> Result<Vec<Statement>, Unterminated> {
         body.see(text, &words, &word);
         words.push(word);
     }
+    if let Some(offset) = body.opened_at() {
+        return Err(Unterminated { what: "BEGIN ATOMIC body", offset });
+    }
     finish(&mut statements, &mut words);
     Ok(statements)
 }
@@ -179,6 +182,7 @@ fn check_terminated(kind: TokenKind, offset: usize) -> Result<(), Unterminated> 
 #[derive(Default)]
 struct Body {
     depth: usize,
+    start: usize,
 }
 
 impl Body {
@@ -186,12 +190,16 @@ impl Body {
         self.depth > 0
     }
 
+    fn opened_at(&self) -> Option<usize> {
+        self.is_open().then_some(self.start)
+    }
+
     fn see(&mut self, text: &str, before: &[Word], word: &Word) {
-        let follows = |want: &str| before.last().is_some_and(|w| w.is(text, want));
         if self.depth == 0 {
-            let creates = before.first().is_some_and(|w| w.is(text, "create"));
-            if creates && word.is(text, "atomic") && follows("begin") {
+            let begins = word.is(text, "atomic") && before.last().is_some_and(|last| last.is(text, "begin"));
+            if begins && creates_routine(text, before) {
                 self.depth = 1;
+                self.start = word.range.start;
             }
         } else if word.is(text, "case") {
             self.depth += 1;
@@ -199,6 +207,13 @@ impl Body {
             self.depth -= 1;
         }
     }
+}
+
+/// `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`.
+fn creates_routine(text: &str, words: &[Word]) -> bool {
+    let is = |index: usize, want: &str| words.get(index).is_some_and(|word| word.is(text, want));
+    let kind = if is(1, "or") && is(2, "replace") { 3 } else { 1 };
+    is(0, "create") && (is(kind, "function") || is(kind, "procedure"))
 }
 
 #[cfg(test)]
@@ -233,6 +248,7 @@ mod tests {
             ("SELECT $x$ a;", "dollar-quoted string", 7),
             ("SELECT 1; /* a", "comment", 10),
             ("SELECT \"a", "quoted identifier", 7),
+            ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS case; END; COMMIT", "BEGIN ATOMIC body", 38),
         ] {
             assert_eq!(split(text).err(), Some(Unterminated { what, offset }));
         }
