@@ -1,6 +1,5 @@
 //! How a tenant comes in and goes out: get-or-create, adopting a schema that exists, forgetting one that is gone.
 
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use crate::apply::Session;
@@ -13,6 +12,7 @@ use crate::pool::{self, Taken};
 use crate::provision::Provisioning;
 use crate::registry;
 use crate::report::{Report, SharedReport};
+use crate::retry::Mishaps;
 use crate::settings::Settings;
 use crate::sql::Literal;
 use crate::stage::{self, Sets};
@@ -35,8 +35,8 @@ pub(crate) fn get_or_create(
     let question = Question { names: &names, ..Question::about_nobody(sets.tenant) };
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let start = Instant::now();
-    let retries = AtomicUsize::new(0);
-    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, inspect: false, retries: &retries };
+    let mishaps = Mishaps::default();
+    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, inspect: false, mishaps: &mishaps };
     let created = !overview.absent.is_empty()
         && match pool::take(session, settings, sets, name)? {
             Taken::Yes => true,

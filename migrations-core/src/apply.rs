@@ -11,7 +11,7 @@ use crate::failure::{Failure, Reason};
 use crate::history;
 use crate::locate;
 use crate::lock;
-use crate::retry::is_transient;
+use crate::retry::{is_lost, is_transient};
 use crate::script::{Job, Script, Step};
 use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
@@ -56,11 +56,9 @@ impl<'a> Session<'a> {
         self.database
     }
 
-    /// Makes sure of the connection behind a failure. The driver notices a lost one late, so it is only kept when the
-    /// server has answered with an error that leaves the session as it was.
+    /// Makes sure of the connection behind a failure.
     pub(crate) fn recover(&mut self, failure: &Failure) -> Result<(), Error> {
-        let is_kept = failure.sqlstate().is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"));
-        if is_kept && !self.client.is_closed() { Ok(()) } else { self.reconnect() }
+        if is_lost(failure) || self.client.is_closed() { self.reconnect() } else { Ok(()) }
     }
 
     /// Replaces the connection.

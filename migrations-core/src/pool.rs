@@ -3,8 +3,6 @@
 //!
 //! A spare is a row of the registry with status `spare` and a name of its own that no tenant can have.
 
-use std::sync::atomic::AtomicUsize;
-
 use postgres::Client;
 use postgres::types::Type;
 
@@ -16,6 +14,7 @@ use crate::plan::{Overview, Question};
 use crate::provision::Provisioning;
 use crate::registry::Layout;
 use crate::report::Report;
+use crate::retry::Mishaps;
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal};
 use crate::stage::{self, Sets};
@@ -61,8 +60,8 @@ pub(crate) fn fill(
     }
     // The first one shows whether the set can be renamed at all.
     let first = TenantName::for_spare(fastrand::u64(..));
-    let retries = AtomicUsize::new(0);
-    Provisioning { settings, set: sets.tenant, durable: true, inspect: false, retries: &retries }
+    let mishaps = Mishaps::default();
+    Provisioning { settings, set: sets.tenant, durable: true, inspect: false, mishaps: &mishaps }
         .create(session, &first, None)?;
     let pinned = pinned_functions(&mut session.client, &first)?;
     if !pinned.is_empty() {

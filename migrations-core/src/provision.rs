@@ -1,13 +1,11 @@
 //! A new tenant: registered, its schema created and every migration applied, in one transaction.
 
-use std::sync::atomic::AtomicUsize;
-
 use crate::apply::{Outcome, Session};
 use crate::error::Error;
 use crate::lock::Polling;
 use crate::name::TenantName;
 use crate::plan::Claim;
-use crate::retry::Retries;
+use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -22,7 +20,7 @@ pub(crate) struct Provisioning<'a> {
     /// Whether the transaction looks at what it wrote.
     pub(crate) inspect: bool,
     /// Counts what was tried again.
-    pub(crate) retries: &'a AtomicUsize,
+    pub(crate) mishaps: &'a Mishaps,
 }
 
 impl Provisioning<'_> {
@@ -34,7 +32,7 @@ impl Provisioning<'_> {
             inspect: self.inspect,
             ..Job::new(self.settings, self.set, Owner::Tenant(name), Claim::default())
         };
-        let mut retries = Retries::new(self.retries);
+        let mut retries = Retries::new(self.mishaps);
         let mut polling = Polling::new(self.settings.lock_wait);
         loop {
             job.is_last_try = !retries.are_left();

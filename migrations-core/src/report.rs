@@ -1,5 +1,6 @@
 //! What a run did.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::failure::Failure;
@@ -22,6 +23,8 @@ pub struct Report {
     pub retries: usize,
     /// How long the run took.
     pub elapsed: Duration,
+    /// How often a connection was lost in the tenant stage.
+    pub(crate) lost_connections: usize,
 }
 
 /// What a run did to the shared set.
@@ -111,6 +114,41 @@ impl Report {
         let mut times: Vec<_> = self.worked_on().map(|outcome| outcome.elapsed).collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
+    }
+
+    /// Adds what a second pass over the same tenants did, which knows better about those that it had to do again.
+    pub(crate) fn add_pass(&mut self, pass: Report) {
+        let again: HashSet<&TenantName> = pass.outcomes.iter().map(|outcome| &outcome.tenant).collect();
+        self.failures.retain(|failure| failure.tenant().is_none_or(|tenant| !again.contains(tenant)));
+        let was_created = |tenant: &TenantName| {
+            self.outcomes.iter().any(|outcome| outcome.tenant == *tenant && outcome.kind == OutcomeKind::Created)
+        };
+        let mut redone = pass.outcomes.clone();
+        for outcome in &mut redone {
+            if outcome.kind == OutcomeKind::Migrated && was_created(&outcome.tenant) {
+                outcome.kind = OutcomeKind::Created;
+            }
+        }
+        self.outcomes.retain(|outcome| !again.contains(&outcome.tenant));
+        self.outcomes.extend(redone);
+        self.failures.extend(pass.failures);
+        self.shared.applied.extend(pass.shared.applied);
+        self.shared.version = pass.shared.version;
+        self.retries += pass.retries;
+        self.lost_connections = pass.lost_connections;
+        let count = |kind| self.outcomes.iter().filter(|outcome| outcome.kind == kind).count();
+        let total = self.tenants.total.max(pass.tenants.total);
+        self.tenants = TenantCounts {
+            total,
+            created: count(OutcomeKind::Created),
+            migrated: count(OutcomeKind::Migrated),
+            ahead: count(OutcomeKind::Ahead),
+            busy: count(OutcomeKind::Busy),
+            failed: count(OutcomeKind::Failed),
+            current: count(OutcomeKind::Current) + total.saturating_sub(self.outcomes.len() + pass.tenants.skipped),
+            skipped: pass.tenants.skipped,
+            spares: self.tenants.spares.max(pass.tenants.spares),
+        };
     }
 
     fn worked_on(&self) -> impl Iterator<Item = &TenantOutcome> {

@@ -14,14 +14,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// goes down or comes up.
 const TRANSIENT: [&str; 9] = ["55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "08006", "08P01"];
 
+/// What passed by itself in a run, counted for all that is done in it.
+#[derive(Default)]
+pub(crate) struct Mishaps {
+    /// How often something was tried again.
+    pub(crate) retries: AtomicUsize,
+    /// How often the connection was lost. What was committed over it may not have been on disk.
+    pub(crate) lost: AtomicUsize,
+}
+
 /// The retries of one piece of work, counted with those of others.
 pub(crate) struct Retries<'a> {
     done: u32,
-    all: &'a AtomicUsize,
+    all: &'a Mishaps,
 }
 
 impl<'a> Retries<'a> {
-    pub(crate) fn new(all: &'a AtomicUsize) -> Self {
+    pub(crate) fn new(all: &'a Mishaps) -> Self {
         Self { done: 0, all }
     }
 
@@ -32,12 +41,15 @@ impl<'a> Retries<'a> {
 
     /// Sleeps, with backoff and jitter, when the failure can pass and there are retries left.
     pub(crate) fn pause(&mut self, failure: &Failure) -> bool {
+        if is_lost(failure) {
+            self.all.lost.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.are_left() || !is_transient(failure) {
             return false;
         }
         let pause = FIRST_PAUSE * 2u32.pow(self.done);
         self.done += 1;
-        self.all.fetch_add(1, Ordering::Relaxed);
+        self.all.retries.fetch_add(1, Ordering::Relaxed);
         log::warn!("{}; retry {} of {RETRIES}", failure.message(), self.done);
         std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64()));
         true
@@ -48,6 +60,15 @@ impl<'a> Retries<'a> {
 pub(crate) fn is_transient(failure: &Failure) -> bool {
     match failure.reason() {
         Reason::Server(error) => TRANSIENT.contains(&error.sqlstate()),
+        Reason::ConnectionLost(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether the connection is gone. The driver notices late, and the server may have said so before it went.
+pub(crate) fn is_lost(failure: &Failure) -> bool {
+    match failure.reason() {
+        Reason::Server(error) => error.sqlstate().starts_with("57P") || error.sqlstate().starts_with("08"),
         Reason::ConnectionLost(_) => true,
         _ => false,
     }

@@ -2,8 +2,6 @@
 //!
 //! When both are where they should be, this costs the one query of the plan and takes no lock.
 
-use std::sync::atomic::AtomicUsize;
-
 use crate::apply::{Outcome, Session, failure};
 use crate::error::Error;
 use crate::event::Event;
@@ -13,7 +11,7 @@ use crate::lock::{self, Lock, Polling};
 use crate::name::TenantName;
 use crate::plan::{self, Claim, Overview, Question, Resolver};
 use crate::report::SharedReport;
-use crate::retry::Retries;
+use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -74,8 +72,8 @@ fn bring(
 ) -> Result<(), Error> {
     let mut polling = Polling::new(settings.lock_wait);
     let what = format!("the {} schema", set.name());
-    let tried = AtomicUsize::new(0);
-    let mut retries = Retries::new(&tried);
+    let mishaps = Mishaps::default();
+    let mut retries = Retries::new(&mishaps);
     loop {
         let mut job = Job { is_last_try: !retries.are_left(), ..Job::new(settings, set, owner, claim) };
         match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {

@@ -56,7 +56,6 @@ fn a_rerun_after_a_crash_of_a_durable_server_leaves_every_tenant_whole() {
 /// Tenants commit without waiting for the disk. What a crash takes of that must not be reported as done by a run that
 /// goes on behind it.
 #[test]
-#[ignore = "a run that outlives a crash of the server counts what the crash took as migrated"]
 fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
     // The longest there is: nothing reaches the disk by itself.
     let server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();

@@ -9,6 +9,7 @@ mod queue;
 mod tally;
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::apply::{Outcome, Session, failure};
@@ -209,6 +210,7 @@ impl<'a> Fleet<'a> {
         if let Err(error) = session.client.batch_execute(&message) {
             log::info!("a group of {} tenants is done one by one: {error}", together.len());
             if error.as_db_error().is_none() {
+                self.tally.mishaps.lost.fetch_add(1, Ordering::Relaxed);
                 session.reconnect()?;
             }
             let mut all: Vec<Task> = together.into_iter().map(|(task, _)| task).chain(single).collect();
@@ -254,7 +256,7 @@ impl<'a> Fleet<'a> {
             set: self.set,
             durable: self.durable,
             inspect: inspection.is_some(),
-            retries: &self.tally.retries,
+            mishaps: &self.tally.mishaps,
         };
         match provisioning.create(session, name, Some(id)) {
             Ok(true) => {
@@ -291,7 +293,7 @@ impl<'a> Fleet<'a> {
     ) -> Result<Finished, Error> {
         let mut claim = claim.clone();
         let mut polling = Polling::new(self.settings.lock_wait);
-        let mut retries = Retries::new(&self.tally.retries);
+        let mut retries = Retries::new(&self.tally.mishaps);
         loop {
             let is_last_try = !retries.are_left();
             let job = Job { is_last_try, ..self.job(&claim.name, claim.claim, Origin::Exists) };

@@ -9,6 +9,7 @@ use crate::event::Progress;
 use crate::failure::Failure;
 use crate::name::TenantName;
 use crate::report::{OutcomeKind, Report, TenantOutcome};
+use crate::retry::Mishaps;
 use crate::settings::Budget;
 
 /// Counts, for all workers together.
@@ -20,8 +21,7 @@ pub(super) struct Tally {
     stopped: AtomicBool,
     entries: Mutex<Vec<Entry>>,
     failed: Mutex<HashSet<String>>,
-    /// How often something was tried again.
-    pub(super) retries: AtomicUsize,
+    pub(super) mishaps: Mishaps,
 }
 
 struct Entry {
@@ -40,7 +40,7 @@ impl Tally {
             stopped: AtomicBool::new(false),
             entries: Mutex::default(),
             failed: Mutex::default(),
-            retries: AtomicUsize::new(0),
+            mishaps: Mishaps::default(),
         }
     }
 
@@ -85,7 +85,8 @@ impl Tally {
     pub(super) fn fill(self, report: &mut Report) -> bool {
         let mut entries = self.entries.into_inner().unwrap_or_else(PoisonError::into_inner);
         entries.sort_by_key(|entry| entry.id);
-        report.retries += self.retries.into_inner();
+        report.retries += self.mishaps.retries.into_inner();
+        report.lost_connections += self.mishaps.lost.into_inner();
         let left = self.total.saturating_sub(entries.len());
         let counts = &mut report.tenants;
         if self.stopped.into_inner() {
