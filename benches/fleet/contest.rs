@@ -42,7 +42,10 @@ pub(crate) fn ratio(one: Duration, other: Duration) -> f64 {
 }
 
 /// Runs each contender `repeats` times: forwards, backwards, forwards …
-pub(crate) fn alternate<const N: usize>(repeats: usize, contenders: [&mut dyn FnMut() -> Duration; N]) -> [Times; N] {
+pub(crate) fn alternate<const N: usize>(
+    repeats: usize,
+    contenders: &mut [&mut dyn FnMut() -> Duration; N],
+) -> [Times; N] {
     let mut times = [(); N].map(|()| Vec::new());
     for round in 0..repeats {
         let forwards = 0..N;

@@ -55,16 +55,14 @@ pub(crate) fn command(arguments: impl Iterator<Item = String>) -> Command {
 
 /// How to call it.
 pub(crate) fn help() -> String {
-    let mut text = "\
+    let scenarios = scenarios::ALL.map(|scenario| format!("  {:<10} {}", scenario.name, scenario.about)).join("\n");
+    format!(
+        "\
 usage: cargo bench --bench fleet [-- SCENARIO...]
 
 Runs the scenarios named, or all of them:
-"
-    .to_owned();
-    for scenario in &scenarios::ALL {
-        text += &format!("\n  {:<10} {}", scenario.name, scenario.about);
-    }
-    text + "
+
+{scenarios}
 
 Environment:
   MIGRATE_BENCH_TENANTS  tenants in the fleet [60]; the figures in docs/performance.md are for 1000
@@ -73,6 +71,7 @@ Environment:
   MIGRATE_BENCH_DELAYS   milliseconds added to every round trip [0,1]
 
 Needs PostgreSQL 15 or later on the machine. Without cargo's --bench everything runs once with three tenants, as a test."
+    )
 }
 
 impl Options {

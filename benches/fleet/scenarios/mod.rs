@@ -76,8 +76,10 @@ fn against_the_limit(
                 elapsed
             };
             let [mut our_cpu, mut limit_cpu] = [Duration::MAX; 2];
-            let [ours, limit] =
-                alternate(options.repeats, [&mut || once(ours, &mut our_cpu), &mut || once(limit, &mut limit_cpu)]);
+            let [ours, limit] = alternate(
+                options.repeats,
+                &mut [&mut || once(ours, &mut our_cpu), &mut || once(limit, &mut limit_cpu)],
+            );
             row(&[
                 &jobs.to_string(),
                 &format!("{} ms", delay.as_millis()),
@@ -95,7 +97,7 @@ fn against_the_limit(
 /// Compares with the loop over `refinery`.
 fn against_the_loop(lab: &Lab, options: &Options, template: &str, [ours, naive]: [Contender<'_>; 2]) {
     let once = |contender: Contender<'_>| contender(&lab.copy(template).database(Duration::ZERO), JOBS);
-    let [ours, naive] = alternate(options.repeats.min(2), [&mut || once(ours), &mut || once(naive)]);
+    let [ours, naive] = alternate(options.repeats.min(2), &mut [&mut || once(ours), &mut || once(naive)]);
     println!(
         "\nOurs with {JOBS} workers {}; a loop over refinery {}, **{:.1} times** as long.",
         show(ours.best()),

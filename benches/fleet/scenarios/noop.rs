@@ -35,7 +35,7 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
         };
         let mut limit = || ask(&database, &query);
         let mut connecting = || ask(&database, "");
-        let [ours, limit, connecting] = alternate(options.repeats * 5, [&mut ours, &mut limit, &mut connecting]);
+        let [ours, limit, connecting] = alternate(options.repeats * 5, &mut [&mut ours, &mut limit, &mut connecting]);
         row(&[
             &tenants.to_string(),
             &show(ours.best()),

@@ -20,7 +20,7 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
     for (what, template, migrator, run_options) in cases {
         let migrator = migrator.jobs(1);
         for &delay in &options.delays {
-            let once = |runs: usize| {
+            let run = |runs: usize| {
                 let copy = lab.copy(template);
                 let databases: Vec<_> = (0..runs).map(|_| copy.database(delay)).collect();
                 let elapsed = at_once(&migrator, &databases, &run_options);
@@ -28,7 +28,7 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
                 assert_eq!(state.tenants, i64::try_from(options.tenants).unwrap());
                 elapsed
             };
-            let [one, two] = alternate(options.repeats, [&mut || once(1), &mut || once(2)]);
+            let [one, two] = alternate(options.repeats, &mut [&mut || run(1), &mut || run(2)]);
             row(&[
                 what,
                 &format!("{} ms", delay.as_millis()),
