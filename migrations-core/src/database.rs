@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use postgres::config::{Host, SslMode};
@@ -30,6 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Database {
     config: Config,
     wait: Duration,
+    /// Where a connection is kept between two calls, when one is.
+    kept: Option<Arc<Mutex<Option<Client>>>>,
 }
 
 impl Database {
@@ -84,13 +87,21 @@ impl Database {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        Ok(Self { config, wait: DEFAULT_WAIT })
+        Ok(Self { config, wait: DEFAULT_WAIT, kept: None })
     }
 
     /// Sets how long a run waits for the server to accept connections. Five seconds unless it is set.
     #[must_use]
     pub fn with_wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
+        self
+    }
+
+    /// Keeps the connection of [`get_or_create_tenant`](crate::Migrator::get_or_create_tenant) open for the next call, which
+    /// saves connecting and a backend's cold caches. One connection at the most stays open, shared by all clones.
+    #[must_use]
+    pub fn keep_connection(mut self) -> Self {
+        self.kept = Some(Arc::default());
         self
     }
 
@@ -136,6 +147,18 @@ impl Database {
     /// Opens a connection, waiting for the server as long as [`with_wait`](Self::with_wait) says.
     pub(crate) fn ready(&self) -> Result<Client, Error> {
         self.wait(self.wait)
+    }
+
+    /// The connection that was kept, if there is one.
+    pub(crate) fn take_kept(&self) -> Option<Client> {
+        self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|client| !client.is_closed())
+    }
+
+    /// Keeps a connection for the next call, if connections are kept.
+    pub(crate) fn keep(&self, client: Client) {
+        if let Some(kept) = &self.kept {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+        }
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {

@@ -145,6 +145,11 @@ impl Error {
         }
     }
 
+    /// Whether the connection is gone.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Lost { .. }) || self.sqlstate().is_some_and(|code| code.starts_with("57P"))
+    }
+
     /// Makes an error of what the driver says.
     pub(crate) fn from_driver(doing: impl Into<String>, error: &postgres::Error) -> Self {
         let doing = doing.into();

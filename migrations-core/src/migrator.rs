@@ -188,8 +188,25 @@ impl Migrator {
     /// then), when somebody else works on it for longer than [`lock_wait`](Self::lock_wait), and as [`run`](Self::run).
     pub fn get_or_create_tenant(&self, database: &Database, name: &TenantName) -> Result<(Tenant, bool), Error> {
         self.settings.layout.check_tenant(name)?;
+        let sets = self.sets()?;
+        let get = |session: &mut Session<'_>| admission::get_or_create(session, &self.settings, &sets, name);
+        if let Some(kept) = database.take_kept() {
+            let mut session = Session::new(database, kept);
+            match get(&mut session) {
+                // The server may have closed it since the last call; doing it again is always safe.
+                Err(error) if error.is_lost_connection() => {}
+                found => {
+                    database.keep(session.client);
+                    return found;
+                }
+            }
+        }
         let mut session = Session::new(database, database.ready()?);
-        admission::get_or_create(&mut session, &self.settings, &self.sets()?, name)
+        let found = get(&mut session);
+        if found.is_ok() {
+            database.keep(session.client);
+        }
+        found
     }
 
     /// Registers a schema that exists as a tenant. Its history table says what is applied to it; the next run takes it

@@ -169,3 +169,24 @@ fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either()
     let report = migrator(&[NOTES, key, allowed]).jobs(2).run(test.database()).unwrap();
     assert_eq!(report.tenants.migrated, 3, "{:?}", report.failures);
 }
+
+#[test]
+fn a_kept_connection_is_used_again_and_replaced_when_the_server_has_closed_it() {
+    let migrator = migrator(&[NOTES]);
+    let test = with_tenants(&migrator, &[]);
+    let mut config = test.database().config().clone();
+    config.application_name("kept");
+    let database = migrations_core::Database::from_config(config).unwrap().keep_connection();
+    let sessions = || column(&test, "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'kept'");
+    let get = |tenant: &str| migrator.get_or_create_tenant(&database, &name(tenant)).unwrap().1;
+
+    assert!(get("acme"));
+    let first = sessions();
+    assert!(get("globex") && !get("acme"));
+    assert_eq!((first.len(), sessions()), (1, first.clone()));
+
+    execute(&test, &format!("SELECT pg_terminate_backend({}, 5000)", first[0]));
+    assert!(get("initech"));
+    assert!(sessions().len() == 1 && sessions() != first);
+    drop(database);
+}
