@@ -45,7 +45,7 @@ pub(crate) fn command(arguments: impl Iterator<Item = String>) -> Command {
         return Command::Run(options);
     }
     Command::Run(Options {
-        tenants: variable("MIGRATE_BENCH_TENANTS", 60),
+        tenants: variable("MIGRATE_BENCH_TENANTS", 40),
         repeats: variable("MIGRATE_BENCH_REPEATS", 3),
         jobs: list("MIGRATE_BENCH_JOBS", &[1, 2, 4, 8]),
         delays: list("MIGRATE_BENCH_DELAYS", &[0, 1]).into_iter().map(Duration::from_millis).collect(),
@@ -65,7 +65,7 @@ Runs the scenarios named, or all of them:
 {scenarios}
 
 Environment:
-  MIGRATE_BENCH_TENANTS  tenants in the fleet [60]; the figures in docs/performance.md are for 1000
+  MIGRATE_BENCH_TENANTS  tenants in the fleet [40]; the figures in docs/performance.md are for 1000
   MIGRATE_BENCH_REPEATS  how often each contender runs [3]; the fastest run counts
   MIGRATE_BENCH_JOBS     numbers of workers [1,2,4,8]
   MIGRATE_BENCH_DELAYS   milliseconds added to every round trip [0,1]

@@ -1,6 +1,6 @@
 //! One tenant more in a fleet, as an application calls for it: provisioned on the spot, or a spare schema renamed.
 //!
-//! A call opens a connection of its own and waits for the disk.
+//! A call opens a connection of its own, or uses the one that was kept from the call before; it waits for the disk.
 
 use std::time::{Duration, Instant};
 
@@ -19,36 +19,28 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
     let count = COUNT.min(options.tenants);
     let copy = lab.copy(&fleet::provisioned(lab, options.tenants));
     let migrator = fleet::migrator();
-    head(&[
-        "added round trip",
-        "provisioned",
-        "from the pool",
-        "ratio",
-        "ratio without connecting",
-        "known already",
-        "connecting",
-    ]);
+    head(&["added round trip", "connection", "provisioned", "from the pool", "ratio", "known already", "connecting"]);
     let mut names = options.tenants..;
     for &delay in &options.delays {
-        let database = copy.database(delay);
-        let connecting = connecting(&database, count);
-        let provisioned = sign_up(&migrator, &database, &mut names, count);
-        migrator.fill_pool(&copy.database(Duration::ZERO), count).unwrap();
-        lab.settle();
-        let pooled = sign_up(&migrator, &database, &mut names, count);
-        assert_eq!(migrator.pool(&database).unwrap().ready, 0, "every sign-up took a spare");
-        let known = (0..count).map(|index| timed(&migrator, &database, index, false)).collect::<Times>();
-        let pairs = [&provisioned, &pooled].map(Times::median);
-        let [without_provisioned, without_pooled] = pairs.map(|time| time.saturating_sub(connecting.median()));
-        row(&[
-            &format!("{} ms", delay.as_millis()),
-            &show(provisioned.median()),
-            &show(pooled.median()),
-            &format!("**{:.1}**", ratio(provisioned.median(), pooled.median())),
-            &format!("{:.1}", ratio(without_provisioned, without_pooled)),
-            &show(known.median()),
-            &show(connecting.median()),
-        ]);
+        let each = copy.database(delay);
+        let connecting = connecting(&each, count);
+        for (what, database) in [("each call's own", each.clone()), ("kept", each.keep_connection())] {
+            let provisioned = sign_up(&migrator, &database, &mut names, count);
+            migrator.fill_pool(&copy.database(Duration::ZERO), count).unwrap();
+            lab.settle();
+            let pooled = sign_up(&migrator, &database, &mut names, count);
+            assert_eq!(migrator.pool(&copy.database(Duration::ZERO)).unwrap().ready, 0, "every sign-up took a spare");
+            let known = (0..count).map(|index| timed(&migrator, &database, index, false)).collect::<Times>();
+            row(&[
+                &format!("{} ms", delay.as_millis()),
+                what,
+                &show(provisioned.median()),
+                &show(pooled.median()),
+                &format!("**{:.1}**", ratio(provisioned.median(), pooled.median())),
+                &show(known.median()),
+                &show(connecting.median()),
+            ]);
+        }
     }
     queries(&copy.proxy(Duration::ZERO), &migrator, &mut names);
     println!("\nMedians of {count} calls each, in a fleet of {} tenants.", options.tenants);
