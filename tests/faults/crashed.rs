@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use migrations_core::{Database, Event, RunOptions, State};
 use migrations_embedded::Server;
 
-use crate::dice::{Dice, rounds};
+use crate::dice::{Dice, Moments, rounds};
 use crate::runner::up;
 use crate::site::{AUTHOR, NOTES, Site, names, small};
 
@@ -18,29 +18,28 @@ fn crash_at_random(site: &Site) {
         up(&copy.url(), &[]).finish().succeeded();
         start.elapsed()
     };
-    let rounds = rounds(3);
-    let (mut interrupted, mut survived) = (0, 0);
-    for round in 0..rounds {
+    let mut moments = Moments::before(undisturbed, rounds(3));
+    let mut survived = 0;
+    while let Some(moment) = moments.next(&mut dice) {
         let copy = site.copy();
         let url = copy.url();
         // Every other runner waits for the server to come back, and goes on.
-        let wait: &[&str] = if round % 2 == 0 { &["--wait", "30s"] } else { &["--wait", "0s"] };
+        let wait: &[&str] = if moments.hit() % 2 == 0 { &["--wait", "30s"] } else { &["--wait", "0s"] };
         let mut runner = up(&url, wait);
-        std::thread::sleep(dice.moment(undisturbed));
+        std::thread::sleep(moment);
         let was_running = runner.is_running();
-        interrupted += usize::from(was_running);
+        moments.count(was_running);
         site.server().kill_immediate().unwrap();
         site.server().restart().unwrap();
         let ran = runner.finish();
         if ran.code == Some(0) {
             survived += usize::from(was_running);
         } else {
-            eprintln!("round {round}: {}", ran.stdout);
+            eprintln!("interrupted: {}", ran.stdout);
         }
         copy.rerun_makes_it_whole();
     }
-    eprintln!("{interrupted} of {rounds} interrupted, {survived} went on by themselves");
-    assert!(interrupted > 0, "the server went down behind the runs");
+    eprintln!("{} interrupted, {survived} went on by themselves", moments.hit());
 }
 
 #[test]

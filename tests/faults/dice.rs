@@ -40,6 +40,45 @@ impl Dice {
     }
 }
 
+/// Random moments before the end of a run, until enough of them were.
+///
+/// How long a run takes differs with what else the machine does: a moment that came too late counts for nothing, and
+/// those behind it are earlier.
+pub(crate) struct Moments {
+    end: Duration,
+    wanted: usize,
+    hit: usize,
+    missed: usize,
+}
+
+impl Moments {
+    /// So many moments, before the end of a run that took so long when nothing disturbed it.
+    pub(crate) fn before(end: Duration, wanted: usize) -> Self {
+        Self { end, wanted, hit: 0, missed: 0 }
+    }
+
+    /// The next one, or nothing when there were enough.
+    pub(crate) fn next(&mut self, dice: &mut Dice) -> Option<Duration> {
+        assert!(self.missed <= 10 * self.wanted, "{} of {} runs were interrupted", self.hit, self.hit + self.missed);
+        (self.hit < self.wanted).then(|| dice.moment(self.end))
+    }
+
+    /// How many were before the end.
+    pub(crate) fn hit(&self) -> usize {
+        self.hit
+    }
+
+    /// Whether the last one was.
+    pub(crate) fn count(&mut self, was_running: bool) {
+        if was_running {
+            self.hit += 1;
+        } else {
+            self.missed += 1;
+            self.end = self.end * 3 / 4;
+        }
+    }
+}
+
 impl Drop for Dice {
     fn drop(&mut self) {
         if std::thread::panicking() {

@@ -1,5 +1,6 @@
 //! Two runs on one fleet at the same time, as two replicas that start together, against one.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use migrations_core::{Database, Migrator, RunOptions};
@@ -10,22 +11,32 @@ use crate::lab::Lab;
 use crate::options::Options;
 
 pub(crate) fn run(lab: &Lab, options: &Options) {
+    let tenants = i32::try_from(options.tenants).unwrap();
     let provisioned = fleet::provisioned(lab, options.tenants);
     let create = RunOptions::new().create(fleet::names(options.tenants));
     let cases = [
         ("provision", fleet::empty(lab), fleet::migrator(), create),
         ("upgrade", provisioned.as_str(), fleet::upgraded(), RunOptions::new()),
     ];
-    head(&["what", "added round trip", "one run, 1 worker", "two runs, 1 worker each", "two to one"]);
+    head(&[
+        "what",
+        "added round trip",
+        "one run, 1 worker",
+        "two runs, 1 worker each",
+        "two to one",
+        "transactions rolled back",
+    ]);
     for (what, template, migrator, run_options) in cases {
         let migrator = migrator.jobs(1);
         for &delay in &options.delays {
+            let rolled_back = Cell::new(0);
             let run = |runs: usize| {
                 let copy = lab.copy(template);
                 let databases: Vec<_> = (0..runs).map(|_| copy.database(delay)).collect();
                 let elapsed = at_once(&migrator, &databases, &run_options);
                 let state = fleet::state(&copy.database(Duration::ZERO), migrator.tenant_set());
-                assert_eq!(state.tenants, i64::try_from(options.tenants).unwrap());
+                assert_eq!(state.tenants, i64::from(tenants));
+                rolled_back.set(rolled_back.get().max(refused(&copy.database(Duration::ZERO))));
                 elapsed
             };
             let [one, two] = alternate(options.repeats, &mut [&mut || run(1), &mut || run(2)]);
@@ -35,6 +46,7 @@ pub(crate) fn run(lab: &Lab, options: &Options) {
                 &show(one.best()),
                 &show(two.best()),
                 &format!("**{:.2}**", two.ratio(&one)),
+                &format!("{:.1} a tenant", f64::from(rolled_back.get()) / f64::from(tenants)),
             ]);
         }
     }
@@ -49,4 +61,10 @@ fn at_once(migrator: &Migrator, databases: &[Database], options: &RunOptions) ->
         }
     });
     start.elapsed()
+}
+
+/// Messages that came to nothing, because the other run was at work on the tenant or done with it.
+fn refused(database: &Database) -> i32 {
+    let query = "SELECT xact_rollback::int4 FROM pg_stat_database WHERE datname = current_database()";
+    database.connect().unwrap().query_one(query, &[]).unwrap().get(0)
 }
