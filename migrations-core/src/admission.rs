@@ -8,7 +8,7 @@ use crate::event::{Event, Progress};
 use crate::fleet::Fleet;
 use crate::name::TenantName;
 use crate::plan::Question;
-use crate::pool::{self, Taken};
+use crate::pool;
 use crate::provision::Provisioning;
 use crate::registry;
 use crate::report::{Report, SharedReport};
@@ -25,32 +25,38 @@ pub(crate) fn get_or_create(
     sets: &Sets<'_>,
     name: &TenantName,
 ) -> Result<(Tenant, bool), Error> {
-    let layout = &settings.layout;
-    if let Some(found) = registry::find(&mut session.client, layout, name)?
-        && found.digest == Some(sets.tenant.digest())
-    {
+    let found = registry::find(&mut session.client, &settings.layout, name)?;
+    let is_new = found.is_none();
+    if let Some(found) = found.filter(|found| found.digest == Some(sets.tenant.digest())) {
         return Ok((found.tenant, false));
+    }
+    let start = Instant::now();
+    let created = |tenant| {
+        let progress = Progress { done: 1, total: 1, remaining: Duration::ZERO };
+        settings.emit(&Event::TenantCreated { tenant: name, elapsed: start.elapsed(), progress });
+        Ok((tenant, true))
+    };
+    if is_new && let Some(tenant) = pool::take(&mut session.client, settings, sets, name)? {
+        return created(tenant);
     }
     let names = [name.clone()];
     let question = Question { names: &names, ..Question::about_nobody(sets.tenant) };
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
-    let start = Instant::now();
+    let is_new = !overview.absent.is_empty();
+    // Where what all tenants share was behind, no spare was to be had before.
+    if is_new
+        && overview.spares > overview.pending_spares
+        && let Some(tenant) = pool::take(&mut session.client, settings, sets, name)?
+    {
+        return created(tenant);
+    }
     let mishaps = Mishaps::default();
     let provisioning = Provisioning { settings, set: sets.tenant, durable: true, inspect: false, mishaps: &mishaps };
-    let created = !overview.absent.is_empty()
-        && match pool::take(session, settings, sets, name)? {
-            Taken::Yes => true,
-            Taken::Registered => false,
-            Taken::Empty => provisioning.create(session, name, None)?,
-        };
-    if created {
-        let progress = Progress { done: 1, total: 1, remaining: Duration::ZERO };
-        settings.emit(&Event::TenantCreated { tenant: name, elapsed: start.elapsed(), progress });
+    if is_new && provisioning.create(session, name, None)? {
+        return created(registered(session, settings, name)?);
     }
-    if !created {
-        catch_up(session, settings, sets, &names)?;
-    }
-    Ok((registered(session, settings, name)?, created))
+    catch_up(session, settings, sets, &names)?;
+    Ok((registered(session, settings, name)?, false))
 }
 
 /// Registers a schema that exists.

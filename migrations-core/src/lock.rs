@@ -5,13 +5,11 @@
 //! `CREATE INDEX CONCURRENTLY` waits in turn: so a lock is tried, and tried again from here after a pause.
 
 use std::fmt::Write;
-use std::hash::Hasher;
 use std::time::{Duration, Instant};
-
-use siphasher::sip::SipHasher13;
 
 use crate::error::Error;
 use crate::name::{SchemaName, TenantName};
+use crate::sql::Literal;
 
 /// Somebody else holds the fleet key.
 pub(crate) const FLEET_BUSY: &str = "MGB01";
@@ -29,13 +27,16 @@ pub(crate) enum Lock<'a> {
     Fleet,
     /// Nobody else works on this tenant, and nobody changes what all share.
     Tenant(&'a TenantName),
-    /// The same for a schema that becomes another tenant's.
-    Rename { from: &'a TenantName, to: &'a TenantName },
 }
 
 /// A block that takes the locks and checks that the plan still holds, or raises. `stale` is a condition in SQL.
 pub(crate) fn guard(registry: &SchemaName, lock: Lock<'_>, stale: &str) -> String {
-    let fleet = key(registry, "");
+    guarded(registry, lock, stale, "", "")
+}
+
+/// The same block, which goes on with statements in `PL/pgSQL` when all is well.
+pub(crate) fn guarded(registry: &SchemaName, lock: Lock<'_>, stale: &str, declare: &str, body: &str) -> String {
+    let fleet = key(registry, "''");
     let mut take = String::new();
     let mut raise_unless = |condition: String, message: &str, code: &str| {
         let _ = write!(
@@ -43,38 +44,29 @@ pub(crate) fn guard(registry: &SchemaName, lock: Lock<'_>, stale: &str) -> Strin
             "  IF NOT {condition} THEN\n    RAISE EXCEPTION '{message}' USING ERRCODE = '{code}';\n  END IF;\n"
         );
     };
-    let tenants: &[&TenantName] = match lock {
+    match lock {
         Lock::Fleet => {
             raise_unless(format!("pg_try_advisory_xact_lock({fleet})"), "another run is at work", FLEET_BUSY);
-            &[]
         }
-        Lock::Tenant(name) => &[name],
-        Lock::Rename { from, to } => &[from, to],
-    };
-    if !tenants.is_empty() {
-        let message = "another run changes what all tenants share";
-        raise_unless(format!("pg_try_advisory_xact_lock_shared({fleet})"), message, FLEET_BUSY);
-    }
-    for tenant in tenants {
-        let tenant = key(registry, tenant.as_str());
-        let message = "another run is at work on this tenant";
-        raise_unless(format!("pg_try_advisory_xact_lock({tenant})"), message, TENANT_BUSY);
+        Lock::Tenant(name) => {
+            let message = "another run changes what all tenants share";
+            raise_unless(format!("pg_try_advisory_xact_lock_shared({fleet})"), message, FLEET_BUSY);
+            let tenant = key(registry, &Literal(name.as_str()).to_string());
+            let message = "another run is at work on this tenant";
+            raise_unless(format!("pg_try_advisory_xact_lock({tenant})"), message, TENANT_BUSY);
+        }
     }
     // Names are made of letters, digits and `_`: nothing in the block can hold the closing tag.
     format!(
-        "DO $migrate$ BEGIN\n{take}  IF {stale} THEN\n    \
-         RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{STALE}';\n  END IF;\nEND $migrate$"
+        "DO $migrate$ {declare}BEGIN\n{take}  IF {stale} THEN\n    \
+         RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{STALE}';\n  END IF;\n{body}END $migrate$"
     )
 }
 
-/// A key is the same for every process that works on the same registry. Keys are per database.
-fn key(registry: &SchemaName, tenant: &str) -> i64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(b"migrate\0");
-    hasher.write(registry.as_str().as_bytes());
-    hasher.write(b"\0");
-    hasher.write(tenant.as_bytes());
-    hasher.finish().cast_signed()
+/// The key of a tenant, given as an expression, or of the whole fleet for an empty name. The server works it out, so that a
+/// statement can take the lock of a tenant whose name it has just read. Keys are per database.
+pub(crate) fn key(registry: &SchemaName, tenant: &str) -> String {
+    format!("hashtextextended('migrate ' || {} || ' ' || {tenant}, 0)", Literal(registry.as_str()))
 }
 
 /// Pauses between two tries, up to a deadline.
@@ -116,15 +108,6 @@ impl Polling {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_differ_by_registry_and_tenant_and_stay_the_same_in_every_release() {
-        let registry = SchemaName::literal("migrations");
-        let other = SchemaName::literal("migrations_b");
-        assert_ne!(key(&registry, ""), key(&registry, "acme"));
-        assert_ne!(key(&registry, "acme"), key(&other, "acme"));
-        assert_eq!(key(&registry, "acme"), 3_417_115_669_241_315_610);
-    }
 
     #[test]
     fn polling_ends_at_its_deadline() {

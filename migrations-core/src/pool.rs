@@ -3,8 +3,10 @@
 //!
 //! A spare is a row of the registry with status `spare` and a name of its own that no tenant can have.
 
-use postgres::Client;
+use std::time::{Duration, SystemTime};
+
 use postgres::types::Type;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::apply::Session;
 use crate::error::Error;
@@ -18,6 +20,7 @@ use crate::retry::Mishaps;
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal};
 use crate::stage::{self, Sets};
+use crate::tenant::Tenant;
 use crate::{fleet, registry};
 
 /// How many spare schemas there are.
@@ -28,22 +31,6 @@ pub struct PoolStatus {
     pub ready: usize,
     /// Not up to date; the next run migrates them.
     pub behind: usize,
-}
-
-/// What became of an attempt to take a spare.
-pub(crate) enum Taken {
-    /// The tenant has it.
-    Yes,
-    /// There is none that can be had.
-    Empty,
-    /// Somebody else made the tenant meanwhile.
-    Registered,
-}
-
-/// A spare that can be had.
-struct Spare {
-    name: TenantName,
-    oid: u32,
 }
 
 /// Makes spares until there are `size`; returns how many were made.
@@ -90,32 +77,35 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) 
     Ok(PoolStatus { ready: count(0), behind: count(1) - count(0) })
 }
 
-/// Gives the tenant a spare, when there is one: the rename and the registration in one transaction.
+/// Makes a spare the tenant's, when there is one to have and nothing stands in the way: the rename and the registration
+/// in one transaction, for one round trip.
 pub(crate) fn take(
-    session: &mut Session<'_>,
+    client: &mut Client,
     settings: &Settings,
     sets: &Sets<'_>,
     name: &TenantName,
-) -> Result<Taken, Error> {
-    let layout = &settings.layout;
-    loop {
-        let Some(spare) = candidate(&mut session.client, layout, sets)? else { return Ok(Taken::Empty) };
-        let Err(error) = session.client.batch_execute(&take_message(layout, sets, name, &spare)) else {
-            return Ok(Taken::Yes);
-        };
-        match error.code().map(postgres::error::SqlState::code) {
-            // Somebody else took the spare, or is at work on it, or on the tenant: look again.
-            Some(lock::STALE | lock::TENANT_BUSY) => {
-                if registry::find(&mut session.client, layout, name)?.is_some() {
-                    return Ok(Taken::Registered);
-                }
-                std::thread::sleep(std::time::Duration::from_millis(1 + fastrand::u64(..4)));
+) -> Result<Option<Tenant>, Error> {
+    let doing = || format!("taking a spare schema for tenant {name}");
+    match client.simple_query(&take_message(&settings.layout, sets, name)) {
+        Ok(answer) => {
+            let row = answer.iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            });
+            match row {
+                None => Ok(None),
+                Some(row) => match taken(row, name) {
+                    Some(tenant) => Ok(Some(tenant)),
+                    None => Ok(registry::find(client, &settings.layout, name)?.map(|found| found.tenant)),
+                },
             }
-            // Provisioning waits for this.
-            Some(lock::FLEET_BUSY) => return Ok(Taken::Empty),
-            Some("42P06") => return Err(Error::SchemaExists(name.clone())),
-            _ => return Err(Error::from_driver(format!("taking a spare schema for tenant {name}"), &error)),
         }
+        Err(error) => match error.code().map(postgres::error::SqlState::code) {
+            // Whoever provisions waits for these, and makes what is not there.
+            Some(lock::STALE | lock::TENANT_BUSY | lock::FLEET_BUSY | "42P01") => Ok(None),
+            Some("42P06") => Err(Error::SchemaExists(name.clone())),
+            _ => Err(Error::from_driver(doing(), &error)),
+        },
     }
 }
 
@@ -130,39 +120,63 @@ pub(crate) fn drain(session: &mut Session<'_>, settings: &Settings) -> Result<us
     Ok(rows.len())
 }
 
-/// One of the spares that are up to date; not always the same, so that many sign-ups at once do not meet at one.
-fn candidate(client: &mut Client, layout: &Layout, sets: &Sets<'_>) -> Result<Option<Spare>, Error> {
-    let query = format!(
-        "SELECT t.schema_name::text, t.schema_oid FROM {} t \
-         JOIN pg_namespace n ON n.oid = t.schema_oid AND n.nspname = t.schema_name \
-         WHERE t.status = 'spare' AND t.digest = $1 ORDER BY random() LIMIT 1",
-        layout.table("tenants")
+/// The tenant's row is all that it returns, and nothing when there was no spare.
+fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName) -> String {
+    let (tenants, registry) = (layout.table("tenants"), &layout.registry);
+    let (new, digest) = (Literal(name.as_str()), sets.tenant.digest().to_sql());
+    let shared =
+        [("registry", registry, sets.registry), ("shared", &layout.shared, sets.shared)].map(|(key, schema, set)| {
+            format!(
+                "EXISTS (SELECT FROM {} WHERE name = '{key}' AND digest = {} AND schema_oid = \
+             (SELECT oid FROM pg_namespace WHERE nspname = {}))",
+                layout.table("sets"),
+                set.digest().to_sql(),
+                Literal(schema.as_str()),
+            )
+        });
+    let is_ready = format!(
+        "status = 'spare' AND digest = {digest} \
+         AND EXISTS (SELECT FROM pg_namespace WHERE oid = schema_oid AND nspname = schema_name)"
     );
-    let rows = client
-        .query_typed(&query, &[(&sets.tenant.digest().to_sql(), Type::INT8)])
-        .map_err(|error| Error::from_driver("looking for a spare schema", &error))?;
-    let spare = |row: &postgres::Row| Ok(Spare { name: row.get::<_, &str>(0).parse()?, oid: row.get(1) });
-    rows.first().map(spare).transpose()
+    // Somebody else may have taken a spare since the loop's query began, or be at work on it.
+    let body = format!(
+        "  FOR spare IN SELECT schema_name FROM {tenants} WHERE {is_ready} ORDER BY id LOOP
+    IF pg_try_advisory_xact_lock({}) THEN
+      IF EXISTS (SELECT FROM {tenants} WHERE schema_name = spare AND {is_ready}) THEN
+        EXECUTE format('ALTER SCHEMA %I RENAME TO %I', spare, {new});
+        UPDATE {tenants} SET schema_name = {new}, status = 'active', created_at = clock_timestamp()
+        WHERE schema_name = spare;
+        EXIT;
+      END IF;
+    END IF;
+  END LOOP;
+",
+        lock::key(registry, "spare"),
+    );
+    let stale = format!("EXISTS (SELECT FROM {tenants} WHERE schema_name = {new}) OR NOT ({})", shared.join(" AND "));
+    format!(
+        "{};\n{};\nSELECT id, version, display_name, metadata, status, (extract(epoch FROM created_at) * 1000000)::int8, \
+         (extract(epoch FROM migrated_at) * 1000000)::int8 FROM {tenants} WHERE schema_name = {new}",
+        BEGINNING.join(";\n"),
+        lock::guarded(registry, Lock::Tenant(name), &stale, "DECLARE spare name; ", &body),
+    )
 }
 
-fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName, spare: &Spare) -> String {
-    let tenants = layout.table("tenants");
-    let (old, new) = (Literal(spare.name.as_str()), Literal(name.as_str()));
-    let stale = format!(
-        "EXISTS (SELECT FROM {tenants} WHERE schema_name = {new}) OR NOT EXISTS (SELECT FROM {tenants} \
-         WHERE schema_name = {old} AND status = 'spare' AND digest = {} AND schema_oid = {})",
-        sets.tenant.digest().to_sql(),
-        spare.oid,
-    );
-    format!(
-        "{};\n{};\nALTER SCHEMA {} RENAME TO {};\n\
-         UPDATE {tenants} SET schema_name = {new}, status = 'active', created_at = clock_timestamp() \
-         WHERE schema_name = {old}",
-        BEGINNING.join(";\n"),
-        lock::guard(&layout.registry, Lock::Rename { from: &spare.name, to: name }, &stale),
-        Ident(spare.name.as_str()),
-        Ident(name.as_str()),
-    )
+/// Reads the row; a tenant that has just come has no domains.
+fn taken(row: &SimpleQueryRow, name: &TenantName) -> Option<Tenant> {
+    let time = |index: usize| Some(SystemTime::UNIX_EPOCH + Duration::from_micros(row.get(index)?.parse().ok()?));
+    Some(Tenant {
+        id: row.get(0)?.parse().ok()?,
+        name: name.clone(),
+        display_name: row.get(2).map(str::to_owned),
+        metadata: row.get(3)?.to_owned(),
+        status: row.get(4)?.to_owned(),
+        version: row.get(1).and_then(|version| version.parse().ok()),
+        created_at: time(5)?,
+        migrated_at: time(6),
+        last_error: None,
+        domains: Vec::new(),
+    })
 }
 
 /// Functions whose settings name the schema they were made in: text that a rename does not change.

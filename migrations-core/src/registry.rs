@@ -73,24 +73,23 @@ pub(crate) struct Found {
 }
 
 /// All that is asked about a tenant, with its domains as two parallel arrays.
-const TENANT: &str = "\
-SELECT t.id, t.schema_name::text, t.display_name, t.metadata::text, t.status, t.version, t.created_at, t.migrated_at,
+pub(crate) const TENANT_COLUMNS: &str = "\
+       t.id, t.schema_name::text, t.display_name, t.metadata::text, t.status, t.version, t.created_at, t.migrated_at,
        t.last_error,
        coalesce((SELECT array_agg(d.domain ORDER BY d.is_primary DESC, d.domain) FROM %domains% d
                  WHERE d.tenant_id = t.id), '{}'::text[]),
        coalesce((SELECT array_agg(d.is_primary ORDER BY d.is_primary DESC, d.domain) FROM %domains% d
                  WHERE d.tenant_id = t.id), '{}'::bool[]),
        CASE WHEN EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = t.schema_name AND n.oid = t.schema_oid)
-            THEN t.digest END
-FROM %tenants% t
-";
+            THEN t.digest END";
 
 fn select(layout: &Layout, rest: &str) -> String {
-    let query = TENANT.replace("%tenants%", &layout.table("tenants"));
-    format!("{query}{rest}").replace("%domains%", &layout.table("tenant_domains"))
+    let query = format!("SELECT {TENANT_COLUMNS} FROM {} t {rest}", layout.table("tenants"));
+    query.replace("%domains%", &layout.table("tenant_domains"))
 }
 
-fn found(row: &Row) -> Result<Found, Error> {
+/// Reads a row that starts with [`TENANT_COLUMNS`].
+pub(crate) fn found(row: &Row) -> Result<Found, Error> {
     let name: String = row.get(1);
     let hosts: Vec<String> = row.get(9);
     let primary: Vec<bool> = row.get(10);
