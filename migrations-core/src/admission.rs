@@ -51,7 +51,7 @@ pub(crate) fn get_or_create(
         return created(tenant);
     }
     let mishaps = Mishaps::default();
-    let provisioning = Provisioning { settings, set: sets.tenant, durable: true, inspect: false, mishaps: &mishaps };
+    let provisioning = Provisioning::single(settings, sets.tenant, &mishaps);
     if is_new && provisioning.create(session, name, None)? {
         return created(registered(session, settings, name)?);
     }

@@ -1,25 +1,51 @@
--- Raises when this transaction wrote catalog rows of a schema that is not the tenant's. Subtransactions are not looked
--- into, and neither are rows of tables: this finds what a migration defines, not what it stores.
+-- Raises when this transaction wrote what is not the tenant's: catalog rows of another schema, or rows of its tables.
+--
+-- A row is ours when its xmin is this transaction's id, or that of one of its subtransactions: a later id that is still
+-- under way, and yet the row is seen.
+-- The transaction's own locks lead to the tables that it wrote to and to their constraints and triggers, so that only the
+-- smaller catalogs are read from end to end.
 DO $migrate$
 DECLARE
-    mine xid := pg_current_xact_id()::xid;
+    mine int8 := pg_current_xact_id()::text;
+    our_age int4 := age(pg_current_xact_id()::xid);
     outside text;
 BEGIN
+    WITH locked AS MATERIALIZED (
+        SELECT relation AS oid, bool_or(mode = 'RowExclusiveLock') AS is_written
+        FROM pg_locks
+        WHERE locktype = 'relation' AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock')
+            AND database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+        GROUP BY relation
+    ),
+    constraints AS MATERIALIZED (
+        SELECT k.conname, k.connamespace, k.confrelid
+        FROM pg_constraint k
+        WHERE k.conrelid = ANY (ARRAY(SELECT oid FROM locked) || 0::oid) AND %ours%
+    )
     SELECT string_agg(DISTINCT what, ', ' ORDER BY what) INTO outside
     FROM (
         SELECT 'relation ' || c.oid::regclass AS what, c.relnamespace AS namespace
         FROM pg_class c
-        WHERE c.xmin = mine
-            -- A foreign key marks the table that it refers to as having triggers.
-            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.confrelid = c.oid AND k.xmin = mine)
+        -- A foreign key marks the table that it refers to as having triggers.
+        WHERE %ours% AND c.oid NOT IN (SELECT confrelid FROM constraints)
         UNION ALL
-        SELECT 'function ' || p.oid::regprocedure, p.pronamespace FROM pg_proc p WHERE p.xmin = mine
+        SELECT 'rows of ' || c.oid::regclass, c.relnamespace
+        FROM locked l JOIN pg_class c ON c.oid = l.oid
+        WHERE l.is_written AND c.relkind IN ('r', 'p', 'f') AND c.relnamespace <> 'pg_catalog'::regnamespace
+            -- Where this transaction has registered the tenant.
+            AND c.oid <> '%tenants%'::regclass
         UNION ALL
-        SELECT 'type ' || t.oid::regtype, t.typnamespace FROM pg_type t WHERE t.xmin = mine
+        SELECT 'trigger ' || t.tgname, (SELECT c.relnamespace FROM pg_class c WHERE c.oid = t.tgrelid)
+        FROM pg_trigger t
+        WHERE t.tgrelid = ANY (ARRAY(SELECT oid FROM locked)) AND %ours% AND NOT t.tgisinternal
         UNION ALL
-        SELECT 'constraint ' || k.conname, k.connamespace FROM pg_constraint k WHERE k.xmin = mine
+        SELECT 'function ' || p.oid::regprocedure, p.pronamespace FROM pg_proc p WHERE %ours%
         UNION ALL
-        SELECT 'schema ' || n.nspname, n.oid FROM pg_namespace n WHERE n.xmin = mine
+        SELECT 'type ' || t.oid::regtype, t.typnamespace FROM pg_type t WHERE %ours%
+        UNION ALL
+        SELECT 'constraint ' || conname, connamespace FROM constraints
+        UNION ALL
+        SELECT 'schema ' || n.nspname, n.oid FROM pg_namespace n WHERE %ours%
     ) AS written
     JOIN pg_namespace n ON n.oid = written.namespace
     WHERE n.nspname <> ALL (%allowed%::name[]) AND n.nspname !~ '^pg_(toast|temp)';

@@ -48,8 +48,7 @@ pub(crate) fn fill(
     // The first one shows whether the set can be renamed at all.
     let first = TenantName::for_spare(fastrand::u64(..));
     let mishaps = Mishaps::default();
-    Provisioning { settings, set: sets.tenant, durable: true, inspect: false, mishaps: &mishaps }
-        .create(session, &first, None)?;
+    Provisioning::single(settings, sets.tenant, &mishaps).create(session, &first, None)?;
     let pinned = pinned_functions(&mut session.client, &first)?;
     if !pinned.is_empty() {
         drop_spare(session, settings, &first)?;

@@ -1,5 +1,7 @@
 //! A new tenant: registered, its schema created and every migration applied, in one transaction.
 
+use std::sync::atomic::Ordering;
+
 use crate::apply::{Outcome, Session};
 use crate::error::Error;
 use crate::lock::Polling;
@@ -23,7 +25,12 @@ pub(crate) struct Provisioning<'a> {
     pub(crate) mishaps: &'a Mishaps,
 }
 
-impl Provisioning<'_> {
+impl<'a> Provisioning<'a> {
+    /// For one tenant, or the first of some, outside of a run.
+    pub(crate) fn single(settings: &'a Settings, set: &'a MigrationSet, mishaps: &'a Mishaps) -> Self {
+        Self { settings, set, durable: true, inspect: !settings.inspected.load(Ordering::Relaxed), mishaps }
+    }
+
     /// Makes the tenant; `false` when somebody else had made it before.
     pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
         let mut job = Job {
@@ -37,7 +44,10 @@ impl Provisioning<'_> {
         loop {
             job.is_last_try = !retries.are_left();
             match session.apply(&job) {
-                Outcome::Done(_) => return Ok(true),
+                Outcome::Done(_) => {
+                    self.settings.inspected.fetch_or(job.inspect, Ordering::Relaxed);
+                    return Ok(true);
+                }
                 Outcome::Stale => return Ok(false),
                 Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
                 Outcome::Failed(failure) if retries.pause(&failure) => session.recover(&failure)?,

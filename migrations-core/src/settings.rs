@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     /// Spare schemas to keep provisioned.
     pub(crate) warm_pool: usize,
     pub(crate) observers: Vec<Observer>,
+    /// Whether what a new tenant is sent was inspected in this process, and found to keep to the tenant.
+    pub(crate) inspected: Arc<AtomicBool>,
 }
 
 /// How many failures a run takes before it stops taking further tenants.
@@ -59,6 +62,7 @@ impl Default for Settings {
             schemas_per_connection: 250,
             warm_pool: 0,
             observers: Vec::new(),
+            inspected: Arc::default(),
         }
     }
 }

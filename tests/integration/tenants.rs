@@ -148,6 +148,19 @@ fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either()
         ("EXECUTE 'CREATE TYPE public.leak AS ENUM (''a'')'", "type public.leak"),
         ("EXECUTE 'ALTER TABLE globex.notes ADD CHECK (id > 0)'", "relation globex.notes"),
         ("EXECUTE 'CREATE SCHEMA leak'", "schema leak"),
+        (
+            "EXECUTE 'CREATE TRIGGER leak BEFORE UPDATE ON globex.notes FOR EACH ROW \
+          EXECUTE FUNCTION suppress_redundant_updates_trigger()'",
+            "trigger leak",
+        ),
+        ("EXECUTE 'INSERT INTO globex.notes VALUES (1, ''x'')'", "rows of globex.notes"),
+        // Only the shared schema has a table of this name.
+        ("INSERT INTO plans VALUES ('leak')", "rows of public.plans"),
+        // In a subtransaction.
+        (
+            "BEGIN EXECUTE 'CREATE TABLE public.leak (a int)'; EXCEPTION WHEN division_by_zero THEN NULL; END",
+            "relation public.leak",
+        ),
     ];
     let before = column(&test, "SELECT c.oid::text || c.xmin FROM pg_class c ORDER BY 1");
     for (leak, what) in leaks {
@@ -168,6 +181,19 @@ fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either()
     );
     let report = migrator(&[NOTES, key, allowed]).jobs(2).run(test.database()).unwrap();
     assert_eq!(report.tenants.migrated, 3, "{:?}", report.failures);
+}
+
+#[test]
+fn the_first_sign_up_of_a_process_is_looked_at_as_the_first_tenant_of_a_run_is() {
+    let leak = ("V2__leak", "DO $$ BEGIN EXECUTE 'CREATE TABLE public.' || current_schema() || '_leak ()'; END $$");
+    let test = with_tenants(&migrator(&[NOTES]), &[]);
+    let careless = migrator(&[NOTES, leak]);
+    for _ in 0..2 {
+        let error = careless.get_or_create_tenant(test.database(), &name("acme")).unwrap_err();
+        assert_eq!(error.sqlstate(), Some("MGI01"), "{error}");
+        assert!(careless.fill_pool(test.database(), 1).is_err());
+    }
+    assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants"), 0);
 }
 
 #[test]
