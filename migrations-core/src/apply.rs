@@ -8,6 +8,7 @@ use crate::cause::chain;
 use crate::database::Database;
 use crate::error::Error;
 use crate::failure::{Failure, Reason};
+use crate::gate::Point;
 use crate::history;
 use crate::locate;
 use crate::lock;
@@ -90,6 +91,7 @@ impl<'a> Session<'a> {
         let mut job = *job;
         self.used(1);
         let start = job.applied;
+        job.settings.gate.pass(&mut self.client, Point::Planned);
         for step in job.steps() {
             let end = match &step {
                 Step::Together(range) => range.end,
@@ -110,6 +112,7 @@ impl<'a> Session<'a> {
                 Err(Refusal::Failed(failure)) => return Outcome::Failed(failure),
             }
         }
+        job.settings.gate.pass(&mut self.client, Point::Committed);
         Outcome::Done(job.applied - start)
     }
 
@@ -147,6 +150,7 @@ impl<'a> Session<'a> {
         for sql in opening {
             holder.batch_execute(&sql).map_err(|error| fail(&error))?;
         }
+        job.settings.gate.pass(&mut self.client, Point::Locked);
         let (version, begun) = in_flight(&mut holder, job).map_err(|error| fail(&error))?;
         let begun = begun.filter(|_| version == Some(migration.version()));
 
@@ -157,6 +161,7 @@ impl<'a> Session<'a> {
             self.statement(job, index, number, statement, begun == Some(number))?;
         }
 
+        job.settings.gate.pass(&mut self.client, Point::Applied);
         // The locks are let go by the commit that records what was done under them.
         let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
         holder.batch_execute(&closing).map_err(|error| fail(&error))

@@ -36,6 +36,7 @@
 //! | `database` | where the database is, and waiting for it |
 //! | `history` | refinery's history table in a schema: what was really applied |
 //! | `lock`, `retry` | who may work on what, and what is tried again |
+//! | `gate` | where a test can hold a runner |
 //! | `registry` | the framework's own tables: tenants, sets, runs |
 //! | `settings` | how a run behaves, and who is told |
 //! | `plan` | where every schema stands, in one query |
@@ -64,6 +65,7 @@ mod event;
 mod excerpt;
 mod failure;
 mod fleet;
+mod gate;
 mod history;
 mod locate;
 mod lock;
@@ -74,6 +76,8 @@ mod plan;
 mod pool;
 mod preflight;
 mod provision;
+#[cfg(test)]
+mod races;
 mod registry;
 mod rehearsal;
 mod report;

@@ -328,6 +328,13 @@ impl Migrator {
         pool::drain(&mut Session::new(database, database.ready()?), &self.settings)
     }
 
+    /// Stops at a point until a test lets it go on.
+    #[cfg(test)]
+    pub(crate) fn stopping(mut self, gate: crate::gate::Gate) -> Self {
+        self.settings.gate = gate;
+        self
+    }
+
     fn sets(&self) -> Result<Sets<'_>, Error> {
         if let Some(trespass) = &self.trespass {
             return Err(trespass.clone().into());

@@ -10,11 +10,11 @@ use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::apply::Session;
 use crate::error::Error;
+use crate::gate::Point;
 use crate::lock::{self, Lock};
 use crate::name::TenantName;
 use crate::plan::{Overview, Question};
 use crate::provision::Provisioning;
-use crate::registry::Layout;
 use crate::report::Report;
 use crate::retry::Mishaps;
 use crate::settings::Settings;
@@ -85,7 +85,8 @@ pub(crate) fn take(
     name: &TenantName,
 ) -> Result<Option<Tenant>, Error> {
     let doing = || format!("taking a spare schema for tenant {name}");
-    match client.simple_query(&take_message(&settings.layout, sets, name)) {
+    settings.gate.pass(client, Point::Planned);
+    match client.simple_query(&take_message(settings, sets, name)) {
         Ok(answer) => {
             let row = answer.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => Some(row),
@@ -120,7 +121,8 @@ pub(crate) fn drain(session: &mut Session<'_>, settings: &Settings) -> Result<us
 }
 
 /// The tenant's row is all that it returns, and nothing when there was no spare.
-fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName) -> String {
+fn take_message(settings: &Settings, sets: &Sets<'_>, name: &TenantName) -> String {
+    let layout = &settings.layout;
     let (tenants, registry) = (layout.table("tenants"), &layout.registry);
     let (new, digest) = (Literal(name.as_str()), sets.tenant.digest().to_sql());
     let shared =
@@ -153,12 +155,16 @@ fn take_message(layout: &Layout, sets: &Sets<'_>, name: &TenantName) -> String {
         lock::key(registry, "spare"),
     );
     let stale = format!("EXISTS (SELECT FROM {tenants} WHERE schema_name = {new}) OR NOT ({})", shared.join(" AND "));
-    format!(
-        "{};\n{};\nSELECT id, version, display_name, metadata, status, (extract(epoch FROM created_at) * 1000000)::int8, \
-         (extract(epoch FROM migrated_at) * 1000000)::int8 FROM {tenants} WHERE schema_name = {new}",
-        BEGINNING.join(";\n"),
-        lock::guarded(registry, Lock::Tenant(name), &stale, "DECLARE spare name; ", &body),
-    )
+    let message = [
+        Some(BEGINNING.join(";\n")),
+        Some(lock::guarded(registry, Lock::Tenant(name), &stale, "DECLARE spare name; ", &body)),
+        Some(format!(
+            "SELECT id, version, display_name, metadata, status, (extract(epoch FROM created_at) * 1000000)::int8, \
+             (extract(epoch FROM migrated_at) * 1000000)::int8 FROM {tenants} WHERE schema_name = {new}"
+        )),
+        settings.gate.at(Point::Applied),
+    ];
+    message.into_iter().flatten().collect::<Vec<_>>().join(";\n")
 }
 
 /// Reads the row; a tenant that has just come has no domains.

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::gate::Point;
 use crate::history;
 use crate::lock::{self, Lock};
 use crate::name::TenantName;
@@ -147,6 +148,7 @@ impl<'a> Job<'a> {
         for sql in self.opening() {
             script.push(sql);
         }
+        self.gate(&mut script, Point::Locked);
         match self.origin {
             Origin::Exists => {}
             Origin::Created { id } => {
@@ -173,8 +175,14 @@ impl<'a> Job<'a> {
             script.push(BEGINNING[1].to_owned());
             script.push(self.inspection(migrations.clone()));
         }
+        self.gate(&mut script, Point::Applied);
         script.push(self.record(migrations.end));
+        self.gate(&mut script, Point::Recorded);
         script
+    }
+
+    fn gate(&self, script: &mut Script, point: Point) {
+        script.parts.extend(self.settings.gate.at(point).map(|sql| Part { sql, migration: None }));
     }
 
     fn inspection(&self, migrations: Range<usize>) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Event;
+use crate::gate::Gate;
 use crate::lock::Polling;
 use crate::name::SchemaName;
 use crate::registry::Layout;
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) observers: Vec<Observer>,
     /// Whether what a new tenant is sent was inspected in this process, and found to keep to the tenant.
     pub(crate) inspected: Arc<AtomicBool>,
+    pub(crate) gate: Gate,
 }
 
 /// How many failures a run takes before it stops taking further tenants.
@@ -63,6 +65,7 @@ impl Default for Settings {
             warm_pool: 0,
             observers: Vec::new(),
             inspected: Arc::default(),
+            gate: Gate::default(),
         }
     }
 }

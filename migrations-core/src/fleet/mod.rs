@@ -136,6 +136,7 @@ impl<'a> Fleet<'a> {
             if tasks.is_empty() {
                 break;
             }
+            session.renew_after(self.settings.schemas_per_connection)?;
             if tasks.len() > 1 && self.canary.is_untried() {
                 self.single(session, &mut resolver, tasks.remove(0), &mut busy)?;
             }
@@ -148,7 +149,6 @@ impl<'a> Fleet<'a> {
                 }
                 self.single(session, &mut resolver, task, &mut busy)?;
             }
-            session.renew_after(self.settings.schemas_per_connection)?;
         }
         self.wait_for(session, &mut resolver, busy)
     }

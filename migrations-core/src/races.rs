@@ -1,0 +1,318 @@
+//! Two runners at once, each led to a point of its own between plan, lock, apply and commit, and let go in either order.
+//!
+//! What is applied must not be applied again: the migrations here count how often they ran.
+
+use std::time::{Duration, Instant};
+
+use migrations_embedded::Server;
+use postgres::{Client, NoTls};
+
+use crate::gate::{Gate, Point};
+use crate::{Database, Error, MigrationSet, Migrator, Report, RunOptions, State, TenantName};
+
+const POINTS: [Point; 5] = [Point::Planned, Point::Locked, Point::Applied, Point::Recorded, Point::Committed];
+
+/// A table that counts.
+const COUNT: &str = "CREATE TABLE count (n int NOT NULL); INSERT INTO count VALUES (0)";
+/// Counts.
+const AGAIN: &str = "UPDATE count SET n = n + 1";
+/// Outside a transaction.
+const INDEX: &str = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY count_idx ON count (n)";
+
+/// A server, and a database to make copies of.
+struct Lab {
+    server: Server,
+    copies: i32,
+}
+
+/// A copy.
+struct Site {
+    database: Database,
+    client: Client,
+}
+
+/// A gate that is shut until it is opened.
+struct Shut {
+    client: Client,
+    runner: i32,
+}
+
+fn name(name: &str) -> TenantName {
+    name.parse().unwrap()
+}
+
+fn set(name: &str, migrations: &[&str]) -> MigrationSet {
+    migrations.iter().zip(1..).fold(MigrationSet::new(name).unwrap(), |set, (sql, version)| {
+        set.with_migration(&format!("V{version}__step_{version}"), || (*sql).to_owned()).unwrap()
+    })
+}
+
+/// One worker, so that tenants come in their order, and the patience of a test.
+fn migrator(shared: &[&str], tenant: &[&str]) -> Migrator {
+    let patience = Duration::from_secs(30);
+    Migrator::new(set("shared", shared), set("tenant", tenant)).jobs(1).lock_timeout(patience).lock_wait(patience)
+}
+
+impl Lab {
+    /// A fleet of these tenants.
+    fn new(migrator: &Migrator, tenants: &[&str]) -> Self {
+        let server = Server::throwaway().unwrap();
+        let database = |name| Database::from_url(&server.url(name)).unwrap();
+        database("postgres").connect().unwrap().batch_execute("CREATE DATABASE fleet").unwrap();
+        let create = RunOptions::new().create(tenants.iter().map(|tenant| name(tenant)));
+        assert!(migrator.run_with(&database("fleet"), &create).unwrap().is_success());
+        Self { server, copies: 0 }
+    }
+
+    fn copy(&mut self) -> Site {
+        self.copies += 1;
+        let name = format!("copy_{}", self.copies);
+        let mut admin = Client::connect(&self.server.url("postgres"), NoTls).unwrap();
+        let start = Instant::now();
+        // The session that made the fleet may still be on its way out.
+        while let Err(error) = admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE fleet")) {
+            assert!(start.elapsed() < Duration::from_secs(5), "{error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let database = Database::from_url(&self.server.url(&name)).unwrap();
+        let client = database.connect().unwrap();
+        Site { database, client }
+    }
+}
+
+impl Site {
+    /// Shuts a runner's gate before it starts.
+    fn shut(&self, runner: i32) -> Shut {
+        let mut client = self.database.connect().unwrap();
+        client.batch_execute(&format!("SELECT pg_advisory_lock({runner}, 1)")).unwrap();
+        Shut { client, runner }
+    }
+
+    fn number(&mut self, query: &str) -> i64 {
+        self.client.query_one(query, &[]).unwrap().get(0)
+    }
+
+    /// Every tenant has what the migrator gives it, once.
+    fn assert_whole(&mut self, migrator: &Migrator, tenants: &[&str], counted: i64) {
+        let status = migrator.status(&self.database).unwrap();
+        assert_eq!(status.shared.state, State::Current);
+        let names: Vec<_> = status.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        assert_eq!(names, tenants);
+        for (tenant, status) in tenants.iter().zip(&status.tenants) {
+            assert_eq!(status.schema.state, State::Current, "{tenant}");
+            assert_eq!(self.number(&format!("SELECT n::int8 FROM {tenant}.count")), counted, "{tenant}");
+            let rows = self.number(&format!("SELECT count(*) FROM {tenant}.refinery_schema_history"));
+            assert_eq!(usize::try_from(rows).unwrap(), migrator.tenant_set().migrations().len(), "{tenant}");
+        }
+        assert_eq!(self.number("SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
+        assert!(migrator.run(&self.database).unwrap().is_unchanged());
+    }
+}
+
+impl Shut {
+    /// Waits until the runner stands before it.
+    #[track_caller]
+    fn wait(&mut self) {
+        let query =
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int4::oid AND objid = 2";
+        let start = Instant::now();
+        while self.client.query_one(query, &[&self.runner]).unwrap().get::<_, i64>(0) == 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "runner {} does not come to its point", self.runner);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go.
+    fn open(mut self) {
+        self.client.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
+    }
+}
+
+/// Leads two runners to their points, lets them go, and returns what each of them says.
+fn meet<T: Send>(
+    site: &Site,
+    [first, second]: [(Point, &(dyn Fn(&Database, Gate) -> T + Sync)); 2],
+    second_goes_first: bool,
+) -> [T; 2] {
+    let mut gates = [site.shut(1), site.shut(2)];
+    std::thread::scope(|scope| {
+        let database = &site.database;
+        let one = scope.spawn(move || first.1(database, Gate::new(1, first.0)));
+        gates[0].wait();
+        let two = scope.spawn(move || second.1(database, Gate::new(2, second.0)));
+        gates[1].wait();
+        if second_goes_first {
+            gates.reverse();
+        }
+        gates.into_iter().for_each(Shut::open);
+        [one.join().unwrap(), two.join().unwrap()]
+    })
+}
+
+fn run(migrator: &Migrator) -> impl Fn(&Database, Gate) -> Result<Report, Error> + Sync {
+    move |database, gate| migrator.clone().stopping(gate).run(database)
+}
+
+/// Wherever the first one stands, the second one comes to its point too: with the same tenant when nobody holds it, and
+/// with the next one otherwise.
+#[test]
+fn two_runs_at_any_two_points_migrate_every_tenant_once() {
+    let mut lab = Lab::new(&migrator(&[], &[COUNT]), &["acme", "globex"]);
+    // Outside a transaction, the registry's row and the commit are one message.
+    let outside = POINTS.into_iter().filter(|point| *point != Point::Recorded).collect::<Vec<_>>();
+    for (step, counted, points) in [(AGAIN, 1, &POINTS[..]), (INDEX, 0, &outside)] {
+        let newer = migrator(&[], &[COUNT, step]);
+        for &first in points {
+            for &second in points {
+                for second_goes_first in [false, true] {
+                    let mut site = lab.copy();
+                    let contenders: [(Point, &(dyn Fn(&Database, Gate) -> _ + Sync)); 2] =
+                        [(first, &run(&newer)), (second, &run(&newer))];
+                    let reports = meet(&site, contenders, second_goes_first);
+                    let migrated: usize = reports
+                        .iter()
+                        .map(|report| {
+                            let report = report.as_ref().unwrap();
+                            assert!(report.is_success() && report.retries == 0, "{report:?}");
+                            report.tenants.migrated
+                        })
+                        .sum();
+                    assert_eq!(migrated, 2, "{first:?} {second:?} {reports:?}");
+                    site.assert_whole(&newer, &["acme", "globex"], counted);
+                }
+            }
+        }
+    }
+}
+
+/// The second one has the same plan, or waits for the first.
+#[test]
+fn two_sign_ups_of_one_name_at_any_point_make_one_tenant() {
+    let migrator = migrator(&[], &[COUNT, AGAIN]);
+    let mut lab = Lab::new(&migrator, &[]);
+    let call =
+        |database: &Database, migrator: &Migrator| migrator.get_or_create_tenant(database, &name("acme")).unwrap();
+    for spares in [0, 2] {
+        for point in POINTS {
+            // Between the lock and the commit, a spare schema has one point only.
+            if spares > 0 && !matches!(point, Point::Planned | Point::Applied) {
+                continue;
+            }
+            let mut site = lab.copy();
+            migrator.fill_pool(&site.database, spares).unwrap();
+            let mut gate = site.shut(1);
+            let database = &site.database;
+            let [one, two] = std::thread::scope(|scope| {
+                let stopping = migrator.clone().stopping(Gate::new(1, point));
+                let one = scope.spawn(move || call(database, &stopping));
+                gate.wait();
+                if matches!(point, Point::Planned | Point::Committed) {
+                    let two = call(database, &migrator);
+                    gate.open();
+                    return [one.join().unwrap(), two];
+                }
+                let two = scope.spawn(|| call(database, &migrator));
+                std::thread::sleep(Duration::from_millis(30));
+                assert!(!two.is_finished(), "{point:?}: it waits for the first one");
+                gate.open();
+                [one.join().unwrap(), two.join().unwrap()]
+            });
+            // Who has planned only has nothing yet.
+            let first_made_it = point != Point::Planned;
+            assert_eq!([one.1, two.1], [first_made_it, !first_made_it], "{point:?} with {spares} spares");
+            assert_eq!(one.0, two.0);
+            assert_eq!(migrator.pool(&site.database).unwrap().ready, spares.saturating_sub(1));
+            site.assert_whole(&migrator, &["acme"], 1);
+        }
+    }
+}
+
+/// Nothing else is done while what all tenants share is changed, and it is changed once.
+#[test]
+fn two_runs_at_any_point_of_the_shared_set_change_it_once() {
+    let mut lab = Lab::new(&migrator(&[COUNT], &[COUNT]), &["acme"]);
+    let newer = migrator(&[COUNT, AGAIN], &[COUNT, AGAIN]);
+    for point in POINTS {
+        let mut site = lab.copy();
+        let mut gate = site.shut(1);
+        let database = &site.database;
+        let reports = std::thread::scope(|scope| {
+            let stopping = newer.clone().stopping(Gate::new(1, point));
+            let one = scope.spawn(move || stopping.run(database).unwrap());
+            gate.wait();
+            if matches!(point, Point::Planned | Point::Committed) {
+                let two = newer.run(database).unwrap();
+                gate.open();
+                return [one.join().unwrap(), two];
+            }
+            let two = scope.spawn(|| newer.run(database).unwrap());
+            // An older binary, whose own shared set is there, may not make a tenant now either.
+            let older = migrator(&[COUNT], &[COUNT]).lock_wait(Duration::from_millis(50));
+            let sign_up = older.get_or_create_tenant(database, &name("globex"));
+            assert!(matches!(sign_up, Err(Error::Locked { .. })), "{point:?}: {sign_up:?}");
+            assert!(!two.is_finished(), "{point:?}: it waits for the first one");
+            gate.open();
+            [one.join().unwrap(), two.join().unwrap()]
+        });
+        let applied = reports.each_ref().map(|report| report.shared.applied.len());
+        assert_eq!(applied.iter().sum::<usize>(), 1, "{point:?}: {applied:?}");
+        assert_eq!(applied[0], usize::from(point != Point::Planned), "{point:?}: {applied:?}");
+        assert_eq!(site.number("SELECT n::int8 FROM public.count"), 1);
+        site.assert_whole(&newer, &["acme"], 1);
+    }
+}
+
+/// The older run has a plan for a tenant that the newer one takes further meanwhile, or holds it while the newer one comes.
+#[test]
+fn an_older_run_at_any_point_does_not_disturb_a_newer_one() {
+    let mut lab = Lab::new(&migrator(&[], &[COUNT]), &["acme", "globex"]);
+    let older = migrator(&[], &[COUNT, AGAIN]);
+    let newer = migrator(&[], &[COUNT, AGAIN, AGAIN]);
+    for point in POINTS {
+        let mut site = lab.copy();
+        let mut gate = site.shut(1);
+        let database = &site.database;
+        std::thread::scope(|scope| {
+            let stopping = older.clone().stopping(Gate::new(1, point));
+            let one = scope.spawn(move || stopping.run(database).unwrap());
+            gate.wait();
+            let two = scope.spawn(|| newer.run(database).unwrap());
+            // It is through with the second tenant, which nobody holds.
+            let done = "SELECT count(*) FROM migrations.tenants WHERE schema_name = 'globex' AND version = 3";
+            let mut watching = database.connect().unwrap();
+            while watching.query_one(done, &[]).unwrap().get::<_, i64>(0) == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            gate.open();
+            let (one, two) = (one.join().unwrap(), two.join().unwrap());
+            assert!(one.is_success() && two.is_success(), "{one:?} {two:?}");
+            assert_eq!(one.tenants.migrated + one.tenants.ahead, 2, "{point:?}: {one:?}");
+            assert_eq!(two.tenants.migrated, 2, "{point:?}: {two:?}");
+        });
+        site.assert_whole(&newer, &["acme", "globex"], 2);
+        let left_alone = older.run(&site.database).unwrap();
+        assert_eq!((left_alone.tenants.ahead, left_alone.is_success()), (2, true));
+        site.assert_whole(&newer, &["acme", "globex"], 2);
+    }
+}
+
+/// A sign-up between the plan of a run and its end is not the run's business, and does not wait for it.
+#[test]
+fn a_sign_up_at_any_point_of_a_run_is_made_at_once() {
+    let mut lab = Lab::new(&migrator(&[], &[COUNT]), &["acme"]);
+    let newer = migrator(&[], &[COUNT, AGAIN]);
+    for point in POINTS {
+        let mut site = lab.copy();
+        let mut gate = site.shut(1);
+        let database = &site.database;
+        std::thread::scope(|scope| {
+            let stopping = newer.clone().stopping(Gate::new(1, point));
+            let one = scope.spawn(move || stopping.run(database).unwrap());
+            gate.wait();
+            assert!(newer.get_or_create_tenant(database, &name("globex")).unwrap().1, "{point:?}");
+            gate.open();
+            assert_eq!(one.join().unwrap().tenants.migrated, 1);
+        });
+        site.assert_whole(&newer, &["acme", "globex"], 1);
+    }
+}
