@@ -793,8 +793,8 @@ fn wait_ends_when_another_process_has_migrated() {
     assert_eq!(ran.json()["waited_for"], json!("migrated"));
 }
 
-/// The lock of tenant acme in the registry's default schema, which is the same in every release.
-const LOCK_OF_ACME: i64 = 3_417_115_669_241_315_610;
+/// Takes the lock of tenant acme in the registry's default schema, as every release does.
+const LOCK_ACME: &str = "SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))";
 
 #[test]
 fn who_waits_for_another_run_is_told_so() {
@@ -802,7 +802,7 @@ fn who_waits_for_another_run_is_told_so() {
     site.execute("CREATE SCHEMA acme");
     site.run(&["tenant", "adopt", "acme"]).succeeded();
     let mut other_run = site.test.client().unwrap();
-    other_run.execute("SELECT pg_advisory_lock($1)", &[&LOCK_OF_ACME]).unwrap();
+    other_run.batch_execute(LOCK_ACME).unwrap();
 
     let mut waiting = site.command(&["up"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(waiting.stderr.take().unwrap());
@@ -821,7 +821,7 @@ fn who_is_held_by_another_run_for_too_long_is_left_to_the_next_one() {
     site.adopt("acme", "");
     site.adopt("globex", "");
     let mut other_run = site.test.client().unwrap();
-    other_run.execute("SELECT pg_advisory_lock($1)", &[&LOCK_OF_ACME]).unwrap();
+    other_run.batch_execute(LOCK_ACME).unwrap();
 
     let started = Instant::now();
     let (code, done) = site.json(&["up", "--lock-wait", "200ms"]);

@@ -115,6 +115,7 @@ Examples:
   {program} up --dry-run > up.sql
 
 Exit codes: 0 everything is up to date (--dry-run: it is shown), 1 something failed, 2 usage")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Up {
     /// Register this tenant first, unless it is; can be given more than once
     #[arg(long, value_name = "NAME")]
@@ -127,6 +128,10 @@ pub(crate) struct Up {
     /// The registry and the shared schema, and no tenant
     #[arg(long, conflicts_with_all = ["create", "tenant"])]
     pub(crate) shared_only: bool,
+
+    /// Go by every schema's history instead of by what the registry says of it, and put the registry right
+    #[arg(long)]
+    pub(crate) verify: bool,
 
     /// How long to wait for a server that does not accept connections yet, as in 30s or 2m [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -166,7 +171,7 @@ pub(crate) struct Up {
 
     /// Show the SQL that a run would send, as a script for psql, and change nothing; what cannot run in a transaction is
     /// a comment in it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verify")]
     pub(crate) dry_run: bool,
 }
 
@@ -176,6 +181,7 @@ pub(crate) struct Up {
 Examples:
   {program} status
   {program} status --check --format json
+  {program} status --verify
 
 States:
   current   every migration is applied
@@ -189,6 +195,10 @@ pub(crate) struct Status {
     /// Exit with 3 when a run would find something to do, or something wrong
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Read every schema's history instead of believing the registry, which finds what was changed by hand
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 /// Waits for the server to accept connections, or for the database to be migrated.

@@ -11,9 +11,9 @@ use crate::failure::{Failure, Reason};
 use crate::gate::Point;
 use crate::history;
 use crate::locate;
-use crate::lock;
+use crate::lock::{self, Polling};
 use crate::retry::{is_lost, is_transient};
-use crate::script::{Job, Script, Step};
+use crate::script::{Job, Origin, Script, Step};
 use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
 
@@ -32,6 +32,10 @@ pub(crate) enum Outcome {
     Failed(Box<Failure>),
 }
 
+/// The lock holder waits for as long as an index takes. Not every server has each of these settings.
+const WITHOUT_TIMEOUTS: &str = "SELECT set_config(name, '0', true) FROM pg_settings \
+                                WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
+
 /// Why a step was not done.
 enum Refusal {
     Busy,
@@ -40,17 +44,21 @@ enum Refusal {
     Failed(Box<Failure>),
 }
 
+/// Schemas that are migrated by a step or two, to one that is made: so many fill a backend's caches as much (measured: a
+/// twelfth for a column and an index, so this is on the safe side).
+const PARTS: usize = 4;
+
 /// A connection that jobs are sent over, and one more for those that need it.
 pub(crate) struct Session<'a> {
     database: &'a Database,
     pub(crate) client: Client,
-    /// Schemas that the connection's backend has seen, and keeps in its caches.
-    schemas: usize,
+    /// What the connection's backend has seen and keeps in its caches, in parts of a new schema.
+    seen: usize,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(database: &'a Database, client: Client) -> Self {
-        Self { database, client, schemas: 0 }
+        Self { database, client, seen: 0 }
     }
 
     pub(crate) fn database(&self) -> &'a Database {
@@ -65,7 +73,7 @@ impl<'a> Session<'a> {
     /// Replaces the connection.
     pub(crate) fn reconnect(&mut self) -> Result<(), Error> {
         self.client = self.database.ready()?;
-        self.schemas = 0;
+        self.seen = 0;
         Ok(())
     }
 
@@ -76,20 +84,24 @@ impl<'a> Session<'a> {
         self.client.batch_execute(message).map_err(|error| Error::from_driver("waiting for the disk", &error))
     }
 
-    /// The connection was used for so many schemas more.
-    pub(crate) fn used(&mut self, schemas: usize) {
-        self.schemas += schemas;
+    /// The connection was used for one schema more.
+    pub(crate) fn used(&mut self, origin: Origin) {
+        self.seen += match origin {
+            Origin::Created { .. } => PARTS,
+            Origin::Exists => 1,
+        };
     }
 
-    /// Replaces a connection that was used for so many schemas: a backend's caches grow with each, and are never emptied.
+    /// Replaces a connection that was used for so many new schemas, or for several times as many that were there: a
+    /// backend's caches grow with each, and are never emptied.
     pub(crate) fn renew_after(&mut self, schemas: usize) -> Result<(), Error> {
-        if self.schemas >= schemas { self.reconnect() } else { Ok(()) }
+        if self.seen >= schemas.saturating_mul(PARTS) { self.reconnect() } else { Ok(()) }
     }
 
     /// Brings one schema to the end of its set.
     pub(crate) fn apply(&mut self, job: &Job<'_>) -> Outcome {
         let mut job = *job;
-        self.used(1);
+        self.used(job.origin);
         let start = job.applied;
         job.settings.gate.pass(&mut self.client, Point::Planned);
         for step in job.steps() {
@@ -142,10 +154,10 @@ impl<'a> Session<'a> {
         let fail = |error: &postgres::Error| refusal(job, error, |f| f.migration = Some(migration.title().to_owned()));
 
         let mut holder =
-            self.database.connect().map_err(|error| Refusal::Failed(Box::new(failure(job, lost(&error)))))?;
+            self.database.connect().map_err(|error| Refusal::Failed(Box::new(failure(job, refused(&error)))))?;
         let mut opening = vec!["BEGIN".to_owned()];
         opening.extend(job.opening());
-        opening.push("SET LOCAL idle_in_transaction_session_timeout = 0".to_owned());
+        opening.push(WITHOUT_TIMEOUTS.to_owned());
         opening.push(history_table(job, index));
         for sql in opening {
             holder.batch_execute(&sql).map_err(|error| fail(&error))?;
@@ -188,6 +200,9 @@ impl<'a> Session<'a> {
         };
         let at_start = |error: postgres::Error| refusal(job, &error, at(statement.range.start));
 
+        if in_doubt {
+            wait_for_others(client, job, statement).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
+        }
         let progress = progress(client, statement, schema).map_err(at_start)?;
         if progress == Progress::Done && in_doubt {
             log::info!("{}: {} was done before the run was cut off", schema, migration.title());
@@ -227,6 +242,18 @@ enum Progress {
     Open,
     Broken,
     Done,
+}
+
+/// Waits until no other session is at a statement that a run before this one had begun: its runner may be dead, and the
+/// server still at work for it. Nothing, in place of an error, is that it took too long.
+fn wait_for_others(client: &mut Client, job: &Job<'_>, statement: &Outside) -> Result<(), Option<postgres::Error>> {
+    let Some(query) = statement.is_under_way_query(job.schema()) else { return Ok(()) };
+    let mut polling = Polling::new(job.settings.lock_wait);
+    while client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)) {
+        let what = format!("{}: what an interrupted run has left under way on the server", job.schema());
+        job.settings.wait(&mut polling, &what).map_err(|_| None)?;
+    }
+    Ok(())
 }
 
 fn progress(client: &mut Client, statement: &Outside, schema: &str) -> Result<Progress, postgres::Error> {
@@ -280,6 +307,12 @@ pub(crate) fn failure(job: &Job<'_>, reason: Reason) -> Failure {
     }
 }
 
-fn lost(error: &Error) -> Reason {
-    Reason::ConnectionLost(error.to_string())
+fn refused(error: &Error) -> Reason {
+    match error {
+        Error::Connect(refused) => match refused.server() {
+            Some(said) => Reason::Server(ServerError::new(said)),
+            None => Reason::ConnectionLost(error.to_string()),
+        },
+        _ => Reason::ConnectionLost(error.to_string()),
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use postgres::error::SqlState;
+use postgres::error::{DbError, SqlState};
 
 use crate::cause::chain;
 
@@ -28,6 +28,11 @@ impl ConnectError {
     /// The server's SQLSTATE, where a server answered.
     pub fn sqlstate(&self) -> Option<&str> {
         self.source.code().map(SqlState::code)
+    }
+
+    /// What the server says, where one answered.
+    pub(crate) fn server(&self) -> Option<&DbError> {
+        self.source.as_db_error()
     }
 
     /// What the server or the operating system says, in one line.

@@ -116,8 +116,8 @@ impl Migrator {
         self
     }
 
-    /// After how many schemas a connection is replaced, which bounds the memory of the server's backends. 250 unless it
-    /// is set.
+    /// After how many new schemas a connection is replaced, which bounds the memory of the server's backends: 250 unless it
+    /// is set. A schema that was there and is migrated counts for a quarter of a new one.
     #[must_use]
     pub fn schemas_per_connection(mut self, schemas: usize) -> Self {
         self.settings.schemas_per_connection = schemas.max(1);
@@ -180,7 +180,8 @@ impl Migrator {
     ///
     /// One query when the tenant is there and up to date. A new one is registered, its schema created and all its
     /// migrations applied in one transaction; one that is behind is migrated. Of two callers at the same time, one gets
-    /// `true`.
+    /// `true`, and a tenant is never made twice. A connection that is lost is replaced once; if it took the answer to a
+    /// commit with it, the tenant is found then, and nobody gets `true`.
     ///
     /// # Errors
     ///
@@ -189,24 +190,21 @@ impl Migrator {
     pub fn get_or_create_tenant(&self, database: &Database, name: &TenantName) -> Result<(Tenant, bool), Error> {
         self.settings.layout.check_tenant(name)?;
         let sets = self.sets()?;
-        let get = |session: &mut Session<'_>| admission::get_or_create(session, &self.settings, &sets, name);
-        if let Some(kept) = database.take_kept() {
-            let mut session = Session::new(database, kept);
-            match get(&mut session) {
-                // The server may have closed it since the last call; doing it again is always safe.
-                Err(error) if error.is_lost_connection() => {}
-                found => {
-                    database.keep(session.client);
-                    return found;
-                }
-            }
-        }
-        let mut session = Session::new(database, database.ready()?);
-        let found = get(&mut session);
-        if found.is_ok() {
+        let get = |client| {
+            let mut session = Session::new(database, client);
+            let found = admission::get_or_create(&mut session, &self.settings, &sets, name)?;
             database.keep(session.client);
+            Ok::<_, Error>(found)
+        };
+        let client = match database.take_kept() {
+            Some(kept) => kept,
+            None => database.ready()?,
+        };
+        match get(client) {
+            // The server may have closed it since the last call, or now; doing it again is always safe.
+            Err(error) if error.is_lost_connection() => get(database.ready()?),
+            found => found,
         }
-        found
     }
 
     /// Registers a schema that exists as a tenant. Its history table says what is applied to it; the next run takes it
@@ -237,7 +235,17 @@ impl Migrator {
     ///
     /// When the server cannot be reached or refuses a query.
     pub fn status(&self, database: &Database) -> Result<Status, Error> {
-        survey::status(&mut database.ready()?, &self.settings, &self.sets()?)
+        survey::status(&mut database.ready()?, &self.settings, &self.sets()?, false)
+    }
+
+    /// The same from every schema's history, not from what the registry says of it: a query or two a tenant. It finds what
+    /// somebody has changed by hand. [`RunOptions::verify`] goes by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub fn verify(&self, database: &Database) -> Result<Status, Error> {
+        survey::status(&mut database.ready()?, &self.settings, &self.sets()?, true)
     }
 
     /// Whether a run would find something to do, or something wrong. One query where it would not.

@@ -15,6 +15,7 @@ pub struct RunOptions {
     pub(crate) create: Vec<TenantName>,
     pub(crate) only: Vec<TenantName>,
     pub(crate) shared_only: bool,
+    pub(crate) verify: bool,
 }
 
 impl RunOptions {
@@ -34,6 +35,14 @@ impl RunOptions {
     #[must_use]
     pub fn only(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
         self.only.extend(names);
+        self
+    }
+
+    /// Reads the history of every schema, and puts right what the registry says of it. A query or two a tenant, where a
+    /// plan is one query for all: for a database in which somebody has changed a history or the registry by hand.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
         self
     }
 

@@ -33,7 +33,8 @@ LEFT JOIN %registry%.sets s ON s.name = wanted.name AND s.schema_name = wanted.s
 LEFT JOIN pg_namespace n ON n.nspname = wanted.schema_name
 UNION ALL
 SELECT 'count', count(*) FILTER (WHERE status <> 'spare'), NULL,
-       count(*) FILTER (WHERE status <> 'spare' AND NOT is_current), NULL, NULL, NULL, NULL, NULL FROM tenant
+       count(*) FILTER (WHERE status <> 'spare' AND NOT is_current),
+       count(*) FILTER (WHERE is_current AND last_error IS NOT NULL), NULL, NULL, NULL, NULL FROM tenant
 UNION ALL
 SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
 FROM tenant WHERE status = 'spare'
@@ -81,6 +82,8 @@ pub(crate) struct Overview {
     /// Spare schemas, and how many of them need a look.
     pub(crate) spares: usize,
     pub(crate) pending_spares: usize,
+    /// Whether a tenant that needs no look has an error from before.
+    pub(crate) stale_errors: bool,
     pub(crate) tenants: Vec<TenantClaim>,
     pub(crate) absent: Vec<TenantName>,
 }
@@ -143,6 +146,7 @@ fn read(rows: &[Row]) -> Result<Overview, Error> {
             "count" => {
                 overview.total = count(row.get(1));
                 overview.pending = count(row.get(3));
+                overview.stale_errors = count(row.get(4)) > 0;
             }
             "spares" => {
                 overview.spares = count(row.get(1));

@@ -214,6 +214,32 @@ pub(crate) fn record_failure(client: &mut Client, layout: &Layout, failure: &Fai
         .map_err(|error| Error::from_driver("recording a failure", &error))
 }
 
+/// Forgets the errors of tenants that are up to date, by other hands than a run's.
+pub(crate) fn forget_errors(client: &mut Client, layout: &Layout, latest: Digest) -> Result<(), Error> {
+    let query = format!(
+        "UPDATE {} t SET last_error = NULL FROM pg_namespace n \
+         WHERE last_error IS NOT NULL AND digest = $1 AND n.nspname = schema_name AND n.oid = schema_oid",
+        layout.table("tenants")
+    );
+    client
+        .query_typed(&query, &[(&latest.to_sql(), Type::INT8)])
+        .map(|_| ())
+        .map_err(|error| Error::from_driver("forgetting errors that are over", &error))
+}
+
+/// Forgets what the registry says of the shared schema and of these tenants, or all: their histories are read then.
+pub(crate) fn doubt(client: &mut Client, layout: &Layout, only: &[TenantName]) -> Result<(), Error> {
+    let only: Vec<_> = only.iter().map(|name| name.as_str().to_owned()).collect();
+    let query = format!(
+        "WITH shared AS (UPDATE {} SET digest = NULL WHERE name = 'shared') \
+         UPDATE {} SET digest = NULL WHERE digest IS NOT NULL AND ($1 = '{{}}' OR schema_name = ANY ($1::name[]))",
+        layout.table("sets"),
+        layout.table("tenants")
+    );
+    let done = client.query_typed(&query, &[(&only, Type::TEXT_ARRAY)]);
+    rows_or_no_registry(done, "forgetting what the registry says").map(|_| ())
+}
+
 /// Records a run. Its commit is synchronous, whatever the server's default is: once it is back, every tenant that was
 /// committed before it is on disk too.
 pub(crate) fn record_run(

@@ -116,6 +116,9 @@ fn stages(
         all: false,
         limit: PAGE,
     };
+    if options.verify {
+        registry::doubt(&mut session.client, &settings.layout, &options.only)?;
+    }
     let overview = stage::prepare(session, settings, sets, &question, &mut report.shared)?;
     if options.shared_only {
         return Ok(());
@@ -130,6 +133,9 @@ fn stages(
     report.tenants.total = overview.total + absent.len();
     report.tenants.current = overview.total - overview.pending;
     let spares = overview.spares;
+    if overview.stale_errors {
+        registry::forget_errors(&mut session.client, &settings.layout, sets.tenant.digest())?;
+    }
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };
         let jobs = preflight::workers(&mut session.client, settings, sets.tenant, first_pending, work)?;

@@ -244,7 +244,8 @@ impl<'a> Job<'a> {
         let schema = Literal(self.schema());
         let same_schema = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema}) IS NOT DISTINCT FROM {oid}");
         match self.owner {
-            Owner::Registry if self.claim.digest.is_none() => {
+            // There is no registry yet.
+            Owner::Registry if self.applied == 0 => {
                 let sets = self.layout().table("sets");
                 format!("to_regclass({}) IS NOT NULL", Literal(&sets))
             }

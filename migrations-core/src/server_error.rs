@@ -67,7 +67,8 @@ fn advice(code: &SqlState) -> Option<&'static str> {
     Some(match *code {
         SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run again when it is done",
         SqlState::QUERY_CANCELED => {
-            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration"
+            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration or, for one outside a \
+             transaction, with ALTER ROLE … SET"
         }
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)"
@@ -79,8 +80,11 @@ fn advice(code: &SqlState) -> Option<&'static str> {
             "a new tenant gets all migrations in one transaction, in which a value added to an enumeration cannot be \
              used before PostgreSQL 17: make a new type instead, or use text with a CHECK"
         }
+        SqlState::TOO_MANY_CONNECTIONS => {
+            "the server has no connection left; close some, raise max_connections, or run with fewer jobs"
+        }
         SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
-        SqlState::DISK_FULL => "free some space on the server; nothing of this schema was changed",
+        SqlState::DISK_FULL => "free some space on the server, and run again",
         SqlState::ACTIVE_SQL_TRANSACTION => {
             "put the statement into a file of its own with `-- migrate: no-transaction` on top"
         }

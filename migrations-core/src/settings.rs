@@ -28,7 +28,7 @@ pub(crate) struct Settings {
     pub(crate) budget: Budget,
     /// Tenants in one transaction.
     pub(crate) group: usize,
-    /// Schemas after which a connection is replaced.
+    /// New schemas after which a connection is replaced.
     pub(crate) schemas_per_connection: usize,
     /// Spare schemas to keep provisioned.
     pub(crate) warm_pool: usize,

@@ -102,7 +102,7 @@ fn bring(
                 return Ok(());
             }
             Outcome::Busy | Outcome::FleetBusy => settings.wait(&mut polling, &what)?,
-            Outcome::Stale => {}
+            Outcome::Stale => polling.pause(&what)?,
             Outcome::Failed(failure) if retries.pause(&failure) => {
                 report.retries += 1;
                 session.recover(&failure)?;

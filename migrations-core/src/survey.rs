@@ -12,10 +12,12 @@ use crate::stage::Sets;
 use crate::status::{SchemaStatus, State, Status, TenantStatus};
 
 /// Where the registry, the shared schema and every tenant stand.
-pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) -> Result<Status, Error> {
+///
+/// To verify is to read every history, whatever the registry says.
+pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>, verify: bool) -> Result<Status, Error> {
     let layout = &settings.layout;
     let overview = plan::overview(client, layout, &question(sets, 0, true, i64::MAX))?;
-    let (registry, shared, tenants) = match overview {
+    let (mut registry, mut shared, mut tenants) = match overview {
         Some(Overview { registry, shared, tenants, .. }) => (registry, shared, tenants),
         None => (
             plan::catalog_claim(client, layout.registry.as_str())?,
@@ -23,6 +25,10 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) 
             Vec::new(),
         ),
     };
+    if verify {
+        let claims = tenants.iter_mut().map(|tenant| &mut tenant.claim);
+        claims.chain([&mut registry, &mut shared]).for_each(|claim| claim.digest = None);
+    }
     let mut resolver = Resolver::new(sets.tenant);
     Ok(Status {
         registry: schema(

@@ -2,14 +2,22 @@
 
 use std::process::{Command, Stdio};
 
-use migrations_core::{Migrator, State};
+use migrations_core::{Migrator, State, Status};
 
 use crate::runner::up;
 use crate::site::{Copy, Site, name};
 
-/// How a tenant stands.
+/// How a tenant stands, as the registry has it.
 fn state(migrator: &Migrator, copy: &Copy<'_>, tenant: &str) -> (State, Option<i64>, Option<String>) {
-    let status = migrator.status(&copy.database()).unwrap();
+    of(migrator.status(&copy.database()).unwrap(), tenant)
+}
+
+/// The same by its history.
+fn verified(migrator: &Migrator, copy: &Copy<'_>, tenant: &str) -> (State, Option<i64>, Option<String>) {
+    of(migrator.verify(&copy.database()).unwrap(), tenant)
+}
+
+fn of(status: Status, tenant: &str) -> (State, Option<i64>, Option<String>) {
     let tenant = status.tenants.into_iter().find(|status| status.name == name(tenant)).unwrap();
     (tenant.schema.state, tenant.schema.version, tenant.schema.problem)
 }
@@ -63,19 +71,6 @@ fn a_renamed_schema_is_reported_and_taken_up_again_when_it_is_back() {
     assert_eq!(up(&copy.url(), &[]).finish().code, Some(1));
     copy.execute("ALTER SCHEMA elsewhere RENAME TO tenant_01");
     assert_eq!(state(&migrator, &copy, "tenant_01").0, State::Current);
-    up(&copy.url(), &[]).finish().succeeded();
-    copy.execute("UPDATE migrations.tenants SET last_error = NULL");
-    copy.rerun_makes_it_whole();
-}
-
-#[test]
-#[ignore = "a tenant that is current again is not looked at, and its last error stays"]
-fn an_error_that_is_over_is_not_shown_any_more() {
-    let site = Site::new(2);
-    let (copy, _) = current(&site);
-    copy.execute("ALTER SCHEMA tenant_01 RENAME TO elsewhere");
-    assert_eq!(up(&copy.url(), &[]).finish().code, Some(1));
-    copy.execute("ALTER SCHEMA elsewhere RENAME TO tenant_01");
     copy.rerun_makes_it_whole();
 }
 
@@ -127,16 +122,19 @@ fn a_schema_that_was_restored_from_an_earlier_dump_is_migrated_from_what_it_real
 const WRONG_CHECKSUM: &str = "UPDATE tenant_01.refinery_schema_history SET checksum = '1' WHERE version = 3";
 
 #[test]
-fn a_hand_edited_history_is_reported_once_it_is_read_and_nothing_is_done_to_it() {
+fn a_hand_edited_history_is_reported_when_it_is_read_and_nothing_is_done_to_it() {
     let site = Site::new(2);
     let (copy, migrator) = current(&site);
     copy.execute(WRONG_CHECKSUM);
-    copy.execute("UPDATE migrations.tenants SET digest = NULL");
-    let (found, _, problem) = state(&migrator, &copy, "tenant_01");
+    let (found, _, problem) = verified(&migrator, &copy, "tenant_01");
     assert_eq!(found, State::Diverged);
     assert!(problem.unwrap().contains("with checksum 1, the binary has checksum"));
-    let ran = up(&copy.url(), &[]).finish();
-    assert_eq!((ran.code, &ran.json()["tenants"]["failed"]), (Some(1), &1.into()));
+    for _ in 0..2 {
+        let ran = up(&copy.url(), &["--verify"]).finish();
+        assert_eq!((ran.code, &ran.json()["tenants"]["failed"]), (Some(1), &1.into()));
+    }
+    // What the run has read it remembers.
+    assert_eq!(state(&migrator, &copy, "tenant_01").0, State::Diverged);
     // Mended by hand, from a schema that is well.
     copy.execute(
         "UPDATE tenant_01.refinery_schema_history h SET checksum = g.checksum \
@@ -146,12 +144,14 @@ fn a_hand_edited_history_is_reported_once_it_is_read_and_nothing_is_done_to_it()
 }
 
 #[test]
-#[ignore = "status and up believe the registry's digest, and do not read the history"]
-fn a_hand_edited_history_is_reported_while_the_registry_says_that_all_is_well() {
-    let site = Site::new(2);
+fn a_hand_edited_history_of_the_shared_set_is_reported_when_it_is_read() {
+    let site = Site::new(1);
     let (copy, migrator) = current(&site);
-    copy.execute(WRONG_CHECKSUM);
-    assert_eq!(state(&migrator, &copy, "tenant_01").0, State::Diverged);
+    copy.execute("UPDATE public.refinery_schema_history SET checksum = '1' WHERE version = 3");
+    assert_eq!(migrator.verify(&copy.database()).unwrap().shared.state, State::Diverged);
+    let ran = up(&copy.url(), &["--verify"]).finish();
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("with checksum 1, the binary has checksum"), "{}", ran.stdout);
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn a_registry_row_with_a_digest_of_nothing_is_put_right_by_the_next_run() {
 }
 
 #[test]
-fn a_registry_row_that_claims_less_than_the_schema_holds_is_refused_by_the_server_and_changes_nothing() {
+fn a_registry_row_that_claims_less_than_the_schema_holds_is_refused_by_the_server_and_put_right_by_the_history() {
     let site = Site::new(2);
-    let (copy, _) = current(&site);
+    let (copy, migrator) = current(&site);
     // What a tenant is that was not migrated, before the index and behind it.
     let digests = site.client("fleet").query("SELECT digest FROM migrations.tenants LIMIT 1", &[]).unwrap();
     let digest: i64 = digests[0].get(0);
@@ -182,14 +182,13 @@ fn a_registry_row_that_claims_less_than_the_schema_holds_is_refused_by_the_serve
 
     assert_eq!((ran.code, &ran.json()["tenants"]["failed"]), (Some(1), &1.into()));
     assert!(ran.stdout.contains("42P07"), "{}", ran.stdout);
-    // Not believed, the row is put right by a run.
-    copy.execute("UPDATE migrations.tenants SET digest = NULL WHERE schema_name = 'tenant_01'");
+    assert_eq!(verified(&migrator, &copy, "tenant_01").0, State::Current);
+    up(&copy.url(), &["--verify"]).finish().succeeded();
     copy.rerun_makes_it_whole();
 }
 
 #[test]
-#[ignore = "status and up believe the registry's digest, and do not read the history"]
-fn a_registry_row_that_claims_more_than_the_schema_holds_is_reported() {
+fn a_registry_row_that_claims_more_than_the_schema_holds_is_reported_and_put_right_by_the_history() {
     let site = Site::new(2);
     let copy = site.copy();
     up(&copy.url(), &["--tenant", "tenant_00"]).finish().succeeded();
@@ -197,5 +196,22 @@ fn a_registry_row_that_claims_more_than_the_schema_holds_is_reported() {
         "UPDATE migrations.tenants t SET digest = o.digest FROM migrations.tenants o WHERE o.schema_name = 'tenant_00'",
     );
     let migrator = migrate::migrator().unwrap();
-    assert_ne!(state(&migrator, &copy, "tenant_01").0, State::Current);
+    assert_eq!(verified(&migrator, &copy, "tenant_01").0, State::Behind);
+    let report = up(&copy.url(), &["--verify"]).finish().succeeded();
+    assert_eq!(report["tenants"]["migrated"], 1);
+    copy.rerun_makes_it_whole();
+}
+
+#[test]
+fn what_the_registry_says_of_itself_is_put_right_too() {
+    let site = Site::new(1);
+    for edit in
+        ["digest = NULL", "digest = 4711", "schema_oid = NULL", "digest = NULL, schema_oid = NULL, version = NULL"]
+    {
+        for set in ["registry", "shared"] {
+            let (copy, _) = current(&site);
+            copy.execute(&format!("UPDATE migrations.sets SET {edit} WHERE name = '{set}'"));
+            copy.rerun_makes_it_whole();
+        }
+    }
 }

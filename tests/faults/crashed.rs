@@ -24,7 +24,7 @@ fn crash_at_random(site: &Site) {
         let copy = site.copy();
         let url = copy.url();
         // Every other runner waits for the server to come back, and goes on.
-        let wait: &[&str] = if moments.hit() % 2 == 0 { &["--wait", "30s"] } else { &["--wait", "0s"] };
+        let wait: &[&str] = if moments.hit().is_multiple_of(2) { &["--wait", "30s"] } else { &["--wait", "0s"] };
         let mut runner = up(&url, wait);
         std::thread::sleep(moment);
         let was_running = runner.is_running();

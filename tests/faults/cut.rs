@@ -45,7 +45,7 @@ fn cut_at_random(cut: Cut) {
         } else {
             eprintln!("{cut:?} at {at:?}: {:?}\n{}", proxy.done(), ran.stdout);
         }
-        copy.reruns_make_it_whole();
+        copy.rerun_makes_it_whole();
     }
     eprintln!("{cut:?}: {cuts} cuts in {rounds} rounds, {survived} survived by the run itself");
     assert!(cuts > 0, "nothing was cut");
@@ -82,7 +82,7 @@ fn no_message_of_an_upgrade_is_one_that_must_not_be_cut() {
             if ran.code != Some(0) {
                 eprintln!("{cut:?} at {number} of {queries}: {:?}\n{}", proxy.done(), ran.stdout);
             }
-            copy.reruns_make_it_whole();
+            copy.rerun_makes_it_whole();
         }
     }
 }
@@ -91,23 +91,34 @@ fn no_message_of_an_upgrade_is_one_that_must_not_be_cut() {
 fn a_sign_up_whose_answer_was_lost_is_found_by_the_next_one() {
     let site = Site::new(1);
     let migrator = migrate::migrator().unwrap();
-    for cut in [Cut::InTheMessage, Cut::BehindTheMessage, Cut::BeforeTheAnswer] {
-        let copy = site.copy();
-        up(&copy.url(), &[]).finish().succeeded();
-        let through = |proxy: &Severing| Database::from_url(&proxy.url(copy.name())).unwrap();
-        let script = {
-            let proxy = Severing::start(&site.server(), BTreeMap::new());
-            migrator.get_or_create_tenant(&through(&proxy), &name("globex")).unwrap();
-            proxy.queries().iter().position(|text| text.starts_with("SET TRANSACTION")).unwrap()
-        };
-        let proxy = Severing::start(&site.server(), plan(&[(script, cut)]));
-        let first_try = migrator.get_or_create_tenant(&through(&proxy), &name("acme"));
-        let [(_, text)] = &proxy.done()[..] else { panic!("{:?}", proxy.done()) };
-        assert!(text.starts_with("SET TRANSACTION"), "{text}");
-        eprintln!("{cut:?}: created = {:?}", first_try.map(|(_, created)| created));
-        let (tenant, created) = migrator.get_or_create_tenant(&copy.database(), &name("acme")).unwrap();
-        assert!(!created && tenant.name == name("acme"));
-        copy.assert_whole();
-        assert_eq!(migrator.tenants(&copy.database()).unwrap().len(), 3);
+    let cuts = [Cut::InTheMessage, Cut::BehindTheMessage, Cut::BeforeTheAnswer];
+    // Provisioned, and from the pool.
+    for (spares, message) in [(0, "CREATE SCHEMA"), (1, "ALTER SCHEMA")] {
+        for cut in cuts {
+            let copy = site.copy();
+            up(&copy.url(), &[]).finish().succeeded();
+            let through = |proxy: &Severing| Database::from_url(&proxy.url(copy.name())).unwrap();
+            let sign_up = |proxy: &Severing, tenant: &str| {
+                migrator.fill_pool(&copy.database(), spares).unwrap();
+                migrator.get_or_create_tenant(&through(proxy), &name(tenant)).unwrap()
+            };
+            let script = {
+                let proxy = Severing::start(&site.server(), BTreeMap::new());
+                sign_up(&proxy, "globex");
+                proxy.queries().iter().rposition(|text| text.contains(message)).unwrap()
+            };
+            let proxy = Severing::start(&site.server(), plan(&[(script, cut)]));
+            let (tenant, created) = sign_up(&proxy, "acme");
+            assert_eq!(proxy.done().len(), 1);
+            assert!(proxy.queries()[script].contains(message), "it is that message which was cut");
+            assert_eq!(tenant.name, name("acme"));
+            // Whose commit was done is not told who made it.
+            assert!(created || cut != Cut::InTheMessage);
+            let (again, created) = migrator.get_or_create_tenant(&copy.database(), &name("acme")).unwrap();
+            assert!(!created && again == tenant);
+            migrator.drain_pool(&copy.database()).unwrap();
+            copy.assert_whole();
+            assert_eq!(migrator.tenants(&copy.database()).unwrap().len(), 3);
+        }
     }
 }

@@ -77,6 +77,11 @@ impl Moments {
             self.end = self.end * 3 / 4;
         }
     }
+
+    /// The last one was before the end, and yet not where it was meant to be.
+    pub(crate) fn miss(&mut self) {
+        self.missed += 1;
+    }
 }
 
 impl Drop for Dice {

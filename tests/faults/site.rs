@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use migrations_core::{Database, MigrationSet, Migrator, RunOptions, State, TenantName};
 use migrations_embedded::{Builder, Server};
 use postgres::Client;
-use serde_json::Value;
 
 use crate::runner::up;
 
@@ -194,40 +193,6 @@ impl Copy<'_> {
     /// Runs statements.
     pub(crate) fn execute(&self, sql: &str) {
         self.client().batch_execute(sql).unwrap();
-    }
-
-    /// Runs again at once, beside whatever a dead runner or a cut connection left under way on the server.
-    ///
-    /// Where that is the build of an index, the run can meet it and fail for its tenant; then the next one, behind it,
-    /// must not.
-    #[track_caller]
-    pub(crate) fn reruns_make_it_whole(&self) {
-        let ran = up(&self.url(), &[]).finish();
-        if ran.code != Some(0) {
-            let report = ran.json();
-            let failures = report["failures"].as_array().cloned().unwrap_or_default();
-            let is_known = |failure: &Value| {
-                failure["migration"] == "V10__index_lines_and_open_invoices"
-                    && ["XX000", "42P07", "40P01"].iter().any(|code| failure["sqlstate"] == **code)
-            };
-            assert!(!failures.is_empty() && failures.iter().all(is_known), "{}{}", ran.stdout, ran.stderr);
-            for failure in failures {
-                eprintln!("KNOWN: a rerun beside a build: {} {}", failure["sqlstate"], failure["message"]);
-            }
-            self.wait_for_the_dead();
-        }
-        self.rerun_makes_it_whole();
-    }
-
-    /// Waits until the server is done with what it was sent by those who are gone.
-    fn wait_for_the_dead(&self) {
-        let start = Instant::now();
-        let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND state <> 'idle' \
-                    AND datname = current_database() AND pid <> pg_backend_pid()";
-        while self.number(left) > 0 {
-            assert!(start.elapsed() < Duration::from_secs(30), "a session of a dead runner does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     /// Runs again, as an operator would, and looks at everything.

@@ -199,11 +199,21 @@ fn a_group_is_one_transaction_and_is_split_when_one_of_it_fails() {
 
 #[test]
 fn a_connection_is_replaced_after_a_number_of_schemas() {
+    let connections = |test: &TestDatabase| {
+        let tables: Vec<_> = names(test).iter().map(|tenant| format!("SELECT pid FROM {tenant}.slow")).collect();
+        number(test, &format!("SELECT count(DISTINCT pid) FROM ({}) AS _", tables.join(" UNION ALL ")))
+    };
+    let migrator = migrator(&[NOTES, SLOW]).jobs(1);
+
+    let test = TestDatabase::new().unwrap();
+    let create = RunOptions::new().create((0..7).map(|number| name(&format!("new_{number}"))));
+    assert!(migrator.clone().schemas_per_connection(3).run_with(test.database(), &create).unwrap().is_success());
+    assert_eq!(connections(&test), 3);
+
+    // Four that were there count as a new one.
     let test = fleet(7);
-    let report = migrator(&[NOTES, SLOW]).jobs(1).schemas_per_connection(3).run(test.database()).unwrap();
-    assert_eq!(report.tenants.migrated, 7);
-    let tables: Vec<_> = names(&test).iter().map(|tenant| format!("SELECT pid FROM {tenant}.slow")).collect();
-    assert_eq!(number(&test, &format!("SELECT count(DISTINCT pid) FROM ({}) AS _", tables.join(" UNION ALL "))), 3);
+    assert_eq!(migrator.schemas_per_connection(1).run(test.database()).unwrap().tenants.migrated, 7);
+    assert_eq!(connections(&test), 2);
 }
 
 #[test]

@@ -11,7 +11,9 @@ use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, exists, migrator, nam
 #[test]
 fn everything_happens_in_the_fixed_order() {
     // Every migration writes down that it ran; the number is drawn at that moment.
-    let log = |what: &str| format!("INSERT INTO log (what) VALUES ('{what} ' || current_schema())");
+    let log = |what: &str| {
+        format!("-- migrate: allow-schema public\nINSERT INTO log (what) VALUES ('{what} ' || current_schema())")
+    };
     let shared =
         "CREATE TABLE log (id bigserial, what text, registry regclass DEFAULT to_regclass('migrations.tenants'))";
     let shared = set("shared", &[("V1__log", shared), ("V2__plans", &log("shared 2"))]);

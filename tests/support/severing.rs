@@ -32,7 +32,7 @@ pub(crate) struct Severing {
 }
 
 struct State {
-    /// The beginnings of the queries so far, on all connections.
+    /// The queries so far, on all connections.
     queries: Mutex<Vec<String>>,
     /// What to do at which of them.
     plan: BTreeMap<usize, Cut>,
@@ -61,7 +61,7 @@ impl Severing {
         format!("postgres://postgres@{}/{database}", self.address)
     }
 
-    /// The beginnings of the queries so far; of one in the extended protocol, nothing.
+    /// The queries so far; of one in the extended protocol, nothing.
     pub(crate) fn queries(&self) -> Vec<String> {
         self.state.queries.lock().unwrap().clone()
     }
@@ -118,7 +118,7 @@ fn frontend(mut client: &TcpStream, mut server: &UnixStream, state: &State, doom
             server.write_all(&message)?;
             continue;
         }
-        let text: String = String::from_utf8_lossy(&message[5..]).trim_end_matches('\0').chars().take(60).collect();
+        let text = String::from_utf8_lossy(&message[5..]).trim_end_matches('\0').to_owned();
         let number = {
             let mut queries = state.queries.lock().unwrap();
             queries.push(text.clone());
@@ -128,7 +128,7 @@ fn frontend(mut client: &TcpStream, mut server: &UnixStream, state: &State, doom
             server.write_all(&message)?;
             continue;
         };
-        state.done.lock().unwrap().push((*cut, text));
+        state.done.lock().unwrap().push((*cut, text.chars().take(60).collect()));
         match cut {
             Cut::InTheMessage => {
                 server.write_all(&message[..message.len() / 2])?;

@@ -18,7 +18,7 @@ pub(crate) fn run(
     database: &Database,
     output: &mut Output<'_>,
 ) -> Result<Exit, Error> {
-    let status = migrator.status(database)?;
+    let status = if args.verify { migrator.verify(database)? } else { migrator.status(database)? };
     let pending = status.is_pending();
     output.show(&Page {
         registry: SchemaObject::of(status.registry),

@@ -7,6 +7,7 @@
 mod canary;
 mod queue;
 mod tally;
+mod turns;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -26,13 +27,14 @@ use crate::registry;
 use crate::report::{OutcomeKind, Report};
 use crate::retry::Retries;
 use crate::script::{Job, Origin, Owner, Step};
-use crate::set::MigrationSet;
+use crate::set::{Migration, MigrationSet};
 use crate::settings::Settings;
 use crate::stage::ask;
 
 use canary::{Canary, Start};
 use queue::{Queue, Task};
 use tally::{Tally, lock};
+use turns::Turns;
 
 /// What became of one tenant.
 enum Finished {
@@ -55,6 +57,7 @@ pub(crate) struct Fleet<'a> {
     jobs: usize,
     queue: Mutex<Queue>,
     canary: Canary,
+    turns: Turns,
     tally: Tally,
 }
 
@@ -69,6 +72,7 @@ impl<'a> Fleet<'a> {
             jobs: settings.jobs,
             queue: Mutex::default(),
             canary: Canary::default(),
+            turns: Turns::new(settings.jobs / 2),
             tally: Tally::new(0, settings.budget),
         }
     }
@@ -217,9 +221,10 @@ impl<'a> Fleet<'a> {
             all.sort_by_key(Task::id);
             return Ok(all);
         }
-        session.used(together.len());
         let each = start.elapsed() / u32::try_from(together.len().max(1)).unwrap_or(u32::MAX);
         for (task, migrations) in together {
+            let is_new = matches!(task, Task::Create { .. });
+            session.used(if is_new { Origin::Created { id: None } } else { Origin::Exists });
             let finished = match &task {
                 Task::Create { .. } => Finished::Created,
                 Task::Migrate(_) if migrations == 0 => Finished::Current,
@@ -304,11 +309,14 @@ impl<'a> Fleet<'a> {
                     return Ok(Finished::Current);
                 }
                 Standing::Applied(applied) => {
+                    let pending = &self.set.migrations()[applied..];
+                    let turn = pending.iter().any(Migration::is_outside_a_transaction).then(|| self.turns.take());
                     let inspection = self.canary.enter(Start::Behind(applied));
                     let outcome = session.apply(&Job { applied, inspect: inspection.is_some(), ..job });
                     if let (Outcome::Done(_), Some(inspection)) = (&outcome, inspection) {
                         inspection.pass();
                     }
+                    drop(turn);
                     outcome
                 }
                 Standing::Ahead { version } => return Ok(Finished::Ahead(version)),
@@ -326,7 +334,12 @@ impl<'a> Fleet<'a> {
                         return Ok(Finished::Busy);
                     }
                 }
-                Outcome::Stale => {}
+                // Bounded: it cannot be out of date for ever.
+                Outcome::Stale => {
+                    if polling.pause(claim.name.as_str()).is_err() {
+                        return Ok(Finished::Busy);
+                    }
+                }
                 Outcome::Failed(failure) => {
                     let again = retries.pause(&failure);
                     session.recover(&failure)?;

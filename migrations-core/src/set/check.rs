@@ -2,7 +2,7 @@
 //! data stream. Found in the text, before any database is asked.
 
 use super::error::Problem;
-use super::statement::Statement;
+use super::statement::{Statement, WordKind};
 
 /// Key words that begin a statement which starts or ends a transaction.
 const TRANSACTION_CONTROL: &[&[&str]] = &[
@@ -46,6 +46,24 @@ pub(super) fn transactional(text: &str, statement: &Statement) -> Option<(Proble
         return Some((Problem::CopyStream, start));
     }
     None
+}
+
+/// Text that PostgreSQL's versions, or ours and theirs, split differently into words: what is a string to one could be a
+/// statement to another.
+pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(&'static str, usize)> {
+    statement.words.windows(2).find_map(|words| {
+        let [(first, before), (second, next)] = [&words[0], &words[1]].map(|word| (&text[word.range.clone()], word));
+        if before.kind != WordKind::Literal {
+            return None;
+        }
+        let is_number = first.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        if is_number && before.range.end == next.range.start && next.kind != WordKind::Symbol {
+            return Some(("a number goes on with what is no digit", before.range.start));
+        }
+        // <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS>
+        let has_escapes = first.starts_with(['e', 'E']) && second.starts_with('\'');
+        has_escapes.then_some(("a string with escapes goes on behind white space", before.range.start))
+    })
 }
 
 /// The settings that a migration changes for its own transaction (`SET LOCAL name`). They are put back before the next

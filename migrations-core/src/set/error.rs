@@ -34,6 +34,7 @@ pub(crate) enum Problem {
     UnknownDirective { directive: String },
     LateDirective,
     Unterminated { what: &'static str },
+    Ambiguous { what: &'static str },
     TransactionControl { statement: String },
     SessionSetting { statement: String },
     NeedsNoTransaction,
@@ -108,6 +109,9 @@ impl fmt::Display for Problem {
             }
             Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),
+            Self::Ambiguous { what } => {
+                write!(f, "where this ends depends on the server's version, since {what}; write it another way")
+            }
             Self::TransactionControl { statement } => write!(
                 f,
                 "{statement} has no place in a migration, which is part of a larger transaction; remove it (a statement \

@@ -59,6 +59,9 @@ impl Migration {
         if statements.is_empty() {
             return Err(SetError::file(set, file, Problem::Empty));
         }
+        if let Some((what, offset)) = statements.iter().find_map(|statement| check::ambiguous(&sql, statement)) {
+            return Err(fail(offset, Problem::Ambiguous { what }));
+        }
         let mode = if no_transaction { outside(&sql, &statements) } else { transactional(&sql, &statements) };
         let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
         let title = format!("V{version}__{name}");

@@ -26,6 +26,7 @@ pub(crate) struct Outside {
 pub(crate) enum Action {
     CreateIndex {
         index: String,
+        table: String,
     },
     DropIndex {
         index: String,
@@ -86,7 +87,7 @@ impl Outside {
     pub(crate) fn progress_query(&self, schema: &str) -> Option<String> {
         let schema = Literal(schema);
         match &self.action {
-            Action::CreateIndex { index } => Some(format!(
+            Action::CreateIndex { index, .. } => Some(format!(
                 "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' ELSE 'broken' END \
                  FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid \
                  WHERE c.relname = {} AND c.relnamespace = to_regnamespace(quote_ident({schema}))::oid), 'open')",
@@ -102,10 +103,28 @@ impl Outside {
         }
     }
 
+    /// A query with one row and one column: whether a session other than this one is at the same, or waits for its turn. A
+    /// runner that is killed leaves the server at work.
+    pub(crate) fn is_under_way_query(&self, schema: &str) -> Option<String> {
+        let name = match &self.action {
+            Action::CreateIndex { table, .. } => table,
+            Action::DropIndex { index } => index,
+            Action::Reindex { name } => name,
+            Action::Analyze | Action::Vacuum => return None,
+        };
+        let relation = format!("{}.{}", Ident(schema), Ident(name));
+        Some(format!(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+             WHERE l.locktype = 'relation' AND l.relation = to_regclass({}) AND a.datname = current_database() \
+             AND l.mode = 'ShareUpdateExclusiveLock' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid())",
+            Literal(&relation)
+        ))
+    }
+
     /// What removes a broken result, before another attempt.
     pub(crate) fn cleanup(&self, schema: &str) -> Option<String> {
         match &self.action {
-            Action::CreateIndex { index } => {
+            Action::CreateIndex { index, .. } => {
                 Some(format!("DROP INDEX CONCURRENTLY {}.{}", Ident(schema), Ident(index)))
             }
             _ => None,
@@ -156,8 +175,8 @@ impl Reader<'_> {
             return Err(self.refused(Refused::Unsupported));
         }
         self.take("only");
-        let (_, name_at) = self.name()?;
-        Ok(Outside { range, action: Action::CreateIndex { index }, name_at, concurrently })
+        let (table, name_at) = self.name()?;
+        Ok(Outside { range, action: Action::CreateIndex { index, table }, name_at, concurrently })
     }
 
     fn drop_index(mut self, range: Range<usize>) -> Result<Outside, (Refused, usize)> {

@@ -23,7 +23,8 @@ const SLOWEST: usize = 3;
 pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mut Output<'_>) -> Result<Exit, Error> {
     let shared_only = args.shared_only;
     let migrator = adjust(migrator, &args);
-    let options = RunOptions::default().create(args.create).only(args.tenant).shared_only(shared_only);
+    let options =
+        RunOptions::default().create(args.create).only(args.tenant).shared_only(shared_only).verify(args.verify);
     let database = args.wait.map_or_else(|| database.clone(), |wait| database.clone().with_wait(wait));
     if args.dry_run {
         return dry_run::run(&migrator, &database, &options, output);
