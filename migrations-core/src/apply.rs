@@ -1,5 +1,7 @@
 //! Sends one schema its scripts, and says what became of them.
 
+use std::sync::atomic::Ordering;
+
 use postgres::error::{ErrorPosition, SqlState};
 use postgres::{Client, SimpleQueryMessage};
 
@@ -12,7 +14,7 @@ use crate::gate::Point;
 use crate::history;
 use crate::locate;
 use crate::lock::{self, Polling};
-use crate::retry::{is_lost, is_transient};
+use crate::retry::{Mishaps, is_lost, is_transient};
 use crate::script::{Job, Origin, Script, Step};
 use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
@@ -94,8 +96,16 @@ impl<'a> Session<'a> {
 
     /// Replaces a connection that was used for so many new schemas, or for several times as many that were there: a
     /// backend's caches grow with each, and are never emptied.
-    pub(crate) fn renew_after(&mut self, schemas: usize) -> Result<(), Error> {
-        if self.seen >= schemas.saturating_mul(PARTS) { self.reconnect() } else { Ok(()) }
+    pub(crate) fn renew_after(&mut self, schemas: usize, mishaps: &Mishaps) -> Result<(), Error> {
+        if self.seen < schemas.saturating_mul(PARTS) {
+            return Ok(());
+        }
+        // The new connection would not notice that the server went down with what was committed over this one.
+        if let Err(error) = self.flush() {
+            log::warn!("{error}");
+            mishaps.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        self.reconnect()
     }
 
     /// Brings one schema to the end of its set.

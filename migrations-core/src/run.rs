@@ -32,7 +32,7 @@ pub(crate) fn run(
     let done = stages(&mut session, settings, sets, options, &mut report);
     report.retries += report.shared.retries;
     report.elapsed = start.elapsed();
-    barrier(&mut session, settings, &report, done.as_ref().err())?;
+    barrier(&mut session, settings, &mut report, done.as_ref().err())?;
     done?;
     make_sure(&mut session, settings, sets, options, &mut report)?;
     report.elapsed = start.elapsed();
@@ -61,7 +61,7 @@ fn make_sure(
         log::info!("a connection was lost: looking again whether everything that was done is still there");
         let mut pass = Report::default();
         stages(session, settings, sets, options, &mut pass)?;
-        barrier(session, settings, &pass, None)?;
+        barrier(session, settings, &mut pass, None)?;
         report.add_pass(pass);
     }
     if report.lost_connections == 0 {
@@ -78,14 +78,16 @@ fn make_sure(
 fn barrier(
     session: &mut Session<'_>,
     settings: &Settings,
-    report: &Report,
+    report: &mut Report,
     stopped_by: Option<&Error>,
 ) -> Result<(), Error> {
     if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
         return Ok(());
     }
     let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);
-    if matches!(recorded, Err(Error::Lost { .. })) {
+    if recorded.as_ref().is_err_and(Error::is_lost_connection) {
+        // What it was to save may be lost.
+        report.lost_connections += 1;
         recorded = session
             .reconnect()
             .and_then(|()| registry::record_run(&mut session.client, &settings.layout, report, stopped_by));

@@ -6,6 +6,7 @@ use migrations_core::{Migrator, State, Status};
 
 use crate::runner::up;
 use crate::site::{Copy, Site, name};
+use crate::standby::program;
 
 /// How a tenant stands, as the registry has it.
 fn state(migrator: &Migrator, copy: &Copy<'_>, tenant: &str) -> (State, Option<i64>, Option<String>) {
@@ -89,14 +90,11 @@ fn two_schemas_that_changed_their_names_are_each_migrated_from_what_they_hold() 
     copy.rerun_makes_it_whole();
 }
 
-/// A client program with these arguments; `None`, and said so, where it is not installed.
-fn client_program(program: &str, arguments: &[&str]) -> Option<()> {
+/// Runs a program of the server's own release; `None` where it is not installed.
+fn client_program(site: &Site, name: &str, arguments: &[&str]) -> Option<()> {
+    let program = program(name, site.server().version())?;
     let status = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let Ok(status) = status else {
-        eprintln!("SKIPPED: {program} is not installed (Debian: apt-get install postgresql-client)");
-        return None;
-    };
-    assert!(status.success(), "{program} {arguments:?}");
+    assert!(status.unwrap().success(), "{name} {arguments:?}");
     Some(())
 }
 
@@ -106,11 +104,11 @@ fn a_schema_that_was_restored_from_an_earlier_dump_is_migrated_from_what_it_real
     let copy = site.copy();
     let dump = tempfile::NamedTempFile::new().unwrap();
     let (url, file) = (copy.url(), dump.path().to_str().unwrap());
-    let Some(()) = client_program("pg_dump", &["-n", "tenant_01", "-f", file, &url]) else { return };
+    let Some(()) = client_program(&site, "pg_dump", &["-n", "tenant_01", "-f", file, &url]) else { return };
     up(&url, &[]).finish().succeeded();
     let migrator = migrate::migrator().unwrap();
     copy.execute("DROP SCHEMA tenant_01 CASCADE");
-    client_program("psql", &["-q", "-X", "-v", "ON_ERROR_STOP=1", "-f", file, &url]).unwrap();
+    client_program(&site, "psql", &["-q", "-X", "-v", "ON_ERROR_STOP=1", "-f", file, &url]).unwrap();
 
     assert!(migrator.is_pending(&copy.database()).unwrap(), "the plan notices");
     assert_eq!(state(&migrator, &copy, "tenant_01").0, State::Behind);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use migrations_core::{Database, Event, RunOptions, State};
 use migrations_embedded::Server;
+use postgres::{Client, NoTls};
 
 use crate::dice::{Dice, Moments, rounds};
 use crate::runner::up;
@@ -53,25 +54,42 @@ fn a_rerun_after_a_crash_of_a_durable_server_leaves_every_tenant_whole() {
 }
 
 /// Tenants commit without waiting for the disk. What a crash takes of that must not be reported as done by a run that
-/// goes on behind it.
+/// goes on behind it: one in the middle, one between the last tenant and the barrier, and one in the pass that looks again.
 #[test]
 fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
     // The longest there is: nothing reaches the disk by itself.
     let server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();
-    let database = Database::from_url(&server.url("postgres")).unwrap().with_wait(Duration::from_secs(30));
-    let report = small(&[NOTES]).run_with(&database, &RunOptions::new().create(names(20))).unwrap();
-    assert_eq!(report.tenants.created, 20);
+    let mut admin = Client::connect(&server.url("postgres"), NoTls).unwrap();
     let server = Arc::new(Mutex::new(server));
-    let victim = Arc::clone(&server);
-    let newer = small(&[NOTES, AUTHOR]).jobs(1);
-    let going_on = newer.clone().on_event(move |event| {
-        if matches!(event, Event::TenantMigrated { progress, .. } if progress.done == 10) {
-            victim.lock().unwrap().restart().unwrap();
+    // The last one is noticed by nothing but the replacement of the connection, which is due behind the twelfth.
+    let cases = [(&[10][..], 250), (&[20], 250), (&[10, 10], 250), (&[20, 20], 250), (&[12], 1)];
+    for (index, (crashes, schemas)) in cases.into_iter().enumerate() {
+        let name = format!("crashes_{index}");
+        if admin.is_closed() || admin.simple_query("").is_err() {
+            admin = Client::connect(&server.lock().unwrap().url("postgres"), NoTls).unwrap();
         }
-    });
-    let report = going_on.run(&database).unwrap();
-    assert!(report.is_success());
-    let status = newer.status(&database).unwrap();
-    let behind = status.tenants.iter().filter(|tenant| tenant.schema.state != State::Current).count();
-    assert_eq!(behind, 0, "{:?} are reported, and so many are behind", report.tenants);
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let url = server.lock().unwrap().url(&name);
+        let database = Database::from_url(&url).unwrap().with_wait(Duration::from_secs(30));
+        let report = small(&[NOTES]).run_with(&database, &RunOptions::new().create(names(20))).unwrap();
+        assert_eq!(report.tenants.created, 20);
+        let newer = small(&[NOTES, AUTHOR]).jobs(1).schemas_per_connection(schemas);
+        let (victim, left) = (Arc::clone(&server), Mutex::new(crashes.to_vec()));
+        let going_on = newer.clone().on_event(move |event| {
+            if let Event::TenantMigrated { progress, .. } = event {
+                let mut left = left.lock().unwrap();
+                // The last one of a pass may be the tenth.
+                if left.first().is_some_and(|at| progress.done == *at || progress.done == progress.total) {
+                    left.remove(0);
+                    victim.lock().unwrap().restart().unwrap();
+                }
+            }
+        });
+        let report = going_on.run(&database).unwrap();
+        assert!(report.is_success());
+        let status = newer.status(&database).unwrap();
+        let behind = status.tenants.iter().filter(|tenant| tenant.schema.state != State::Current).count();
+        assert_eq!(behind, 0, "{crashes:?}: {:?} are reported, and so many are behind", report.tenants);
+        assert_eq!(report.tenants.migrated, 20, "{crashes:?}");
+    }
 }

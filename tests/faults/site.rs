@@ -143,7 +143,8 @@ impl Site {
     pub(crate) fn copy(&self) -> Copy<'_> {
         let name = format!("copy_{}", self.copies.fetch_add(1, Ordering::Relaxed));
         let mut client = self.client("postgres");
-        let create = format!("CREATE DATABASE {name} TEMPLATE fleet STRATEGY FILE_COPY");
+        let strategy = if self.server().version() >= 15 { "STRATEGY FILE_COPY" } else { "" };
+        let create = format!("CREATE DATABASE {name} TEMPLATE fleet {strategy}");
         // The session that made the template may still be on its way out.
         let mut tries = 0;
         while let Err(error) = client.batch_execute(&create) {

@@ -24,12 +24,19 @@ fn account() -> Option<(u32, u32)> {
     (number(&["-u"])? == 0).then_some((number(&["-u", "postgres"])?, number(&["-g", "postgres"])?))
 }
 
-fn program(name: &str, major: u32) -> Option<PathBuf> {
-    let packaged = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin/{name}"));
-    if packaged.exists() {
-        return Some(packaged);
+/// A program of the server's own release: others refuse to work with it. `None`, and said so, where it is not installed.
+pub(crate) fn program(name: &str, major: u32) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"))]);
+    let is_right = |program: &PathBuf| {
+        let version = Command::new(program).arg("--version").output();
+        version.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(&format!("(PostgreSQL) {major}.")))
+    };
+    let found = folders.map(|folder| folder.join(name)).find(is_right);
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} of PostgreSQL {major} is not installed");
     }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.exists())
+    found
 }
 
 fn command(program: &Path, account: Option<(u32, u32)>) -> Command {

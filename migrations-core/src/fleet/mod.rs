@@ -140,7 +140,7 @@ impl<'a> Fleet<'a> {
             if tasks.is_empty() {
                 break;
             }
-            session.renew_after(self.settings.schemas_per_connection)?;
+            session.renew_after(self.settings.schemas_per_connection, &self.tally.mishaps)?;
             if tasks.len() > 1 && self.canary.is_untried() {
                 self.single(session, &mut resolver, tasks.remove(0), &mut busy)?;
             }
