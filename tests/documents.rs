@@ -1,4 +1,4 @@
-//! The documents name tests that exist.
+//! The documents name tests and files that exist.
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used)]
@@ -31,4 +31,26 @@ fn every_guarantee_names_a_test_that_is_there() {
         })
         .collect();
     assert!(missing.is_empty(), "no such tests: {missing:?}");
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = [root.to_owned(), root.join("docs")].into_iter().flat_map(|folder| {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect::<Vec<_>>()
+    });
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("http") || link.starts_with('#') {
+                continue;
+            }
+            links += 1;
+            let file = document.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(file.exists(), "{} links to {link}, which is not there", document.display());
+        }
+    }
+    assert!(links > 10, "links are found: {links}");
 }

@@ -54,6 +54,10 @@
 //! | `run` | the fixed order, and the barrier behind it |
 //! | `migrator` | the face of it all |
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod admission;
 mod apply;
 mod blockers;

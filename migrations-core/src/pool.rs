@@ -147,24 +147,21 @@ fn take_message(settings: &Settings, sets: &Sets<'_>, name: &TenantName) -> Stri
         EXECUTE format('ALTER SCHEMA %I RENAME TO %I', spare, {new});
         UPDATE {tenants} SET schema_name = {new}, status = 'active', created_at = clock_timestamp()
         WHERE schema_name = spare;
-        EXIT;
+        {}EXIT;
       END IF;
     END IF;
   END LOOP;
 ",
         lock::key(registry, "spare"),
+        settings.gate.at(Point::Applied).map_or_else(String::new, |gate| gate.replace("SELECT", "PERFORM") + "; "),
     );
     let stale = format!("EXISTS (SELECT FROM {tenants} WHERE schema_name = {new}) OR NOT ({})", shared.join(" AND "));
-    let message = [
-        Some(BEGINNING.join(";\n")),
-        Some(lock::guarded(registry, Lock::Tenant(name), &stale, "DECLARE spare name; ", &body)),
-        Some(format!(
-            "SELECT id, version, display_name, metadata, status, (extract(epoch FROM created_at) * 1000000)::int8, \
-             (extract(epoch FROM migrated_at) * 1000000)::int8 FROM {tenants} WHERE schema_name = {new}"
-        )),
-        settings.gate.at(Point::Applied),
-    ];
-    message.into_iter().flatten().collect::<Vec<_>>().join(";\n")
+    format!(
+        "{};\n{};\nSELECT id, version, display_name, metadata, status, (extract(epoch FROM created_at) * 1000000)::int8, \
+         (extract(epoch FROM migrated_at) * 1000000)::int8 FROM {tenants} WHERE schema_name = {new}",
+        BEGINNING.join(";\n"),
+        lock::guarded(registry, Lock::Tenant(name), &stale, "DECLARE spare name; ", &body),
+    )
 }
 
 /// Reads the row; a tenant that has just come has no domains.

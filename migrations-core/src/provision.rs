@@ -1,6 +1,7 @@
 //! A new tenant: registered, its schema created and every migration applied, in one transaction.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::apply::{Outcome, Session};
 use crate::error::Error;
@@ -21,6 +22,8 @@ pub(crate) struct Provisioning<'a> {
     pub(crate) durable: bool,
     /// Whether the transaction looks at what it wrote.
     pub(crate) inspect: bool,
+    /// Whether somebody else who is at work on the tenant is waited for.
+    pub(crate) is_patient: bool,
     /// Counts what was tried again.
     pub(crate) mishaps: &'a Mishaps,
 }
@@ -28,7 +31,8 @@ pub(crate) struct Provisioning<'a> {
 impl<'a> Provisioning<'a> {
     /// For one tenant, or the first of some, outside of a run.
     pub(crate) fn single(settings: &'a Settings, set: &'a MigrationSet, mishaps: &'a Mishaps) -> Self {
-        Self { settings, set, durable: true, inspect: !settings.inspected.load(Ordering::Relaxed), mishaps }
+        let inspect = !settings.inspected.load(Ordering::Relaxed);
+        Self { settings, set, durable: true, inspect, is_patient: true, mishaps }
     }
 
     /// Makes the tenant; `false` when somebody else had made it before.
@@ -49,6 +53,9 @@ impl<'a> Provisioning<'a> {
                     return Ok(true);
                 }
                 Outcome::Stale => return Ok(false),
+                Outcome::Busy if !self.is_patient => {
+                    return Err(Error::Locked { what: format!("tenant {name}"), waited: Duration::ZERO });
+                }
                 Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
                 Outcome::Failed(failure) if retries.pause(&failure) => session.recover(&failure)?,
                 Outcome::Failed(failure) => {

@@ -135,8 +135,10 @@ fn stages(
     report.tenants.total = overview.total + absent.len();
     report.tenants.current = overview.total - overview.pending;
     let spares = overview.spares;
-    if overview.stale_errors {
-        registry::forget_errors(&mut session.client, &settings.layout, sets.tenant.digest())?;
+    if overview.stale_errors
+        && let Err(error) = registry::forget_errors(&mut session.client, &settings.layout, sets.tenant.digest())
+    {
+        log::warn!("{error}");
     }
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };

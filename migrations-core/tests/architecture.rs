@@ -28,7 +28,8 @@ fn text(source: &Path, module: &str) -> String {
 #[test]
 fn nothing_imports_what_is_above_it() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let lib = fs::read_to_string(source.join("lib.rs")).unwrap();
+    // What is compiled for tests only stands above everything.
+    let lib = fs::read_to_string(source.join("lib.rs")).unwrap().replace("#[cfg(test)]\nmod races;\n", "");
     let order = order(&lib);
     let mut declared: Vec<_> = lib.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
     declared.sort_unstable();

@@ -65,6 +65,38 @@ fn two_runs_share_the_work_and_no_tenant_is_migrated_twice() {
     assert!(newer.status(test.database()).unwrap().tenants.iter().all(|tenant| tenant.schema.state == State::Current));
 }
 
+/// Two that go through one list in one order meet at every tenant, and are no faster than one.
+#[test]
+fn two_runs_seldom_meet() {
+    const TENANTS: usize = 120;
+    let brief = ("V2__brief", "SELECT pg_sleep(0.002)");
+    let names = || (0..TENANTS).map(|number| name(&format!("new_{number:03}")));
+    for create in [false, true] {
+        let test = if create { TestDatabase::new().unwrap() } else { fleet(TENANTS) };
+        let count = |what: &str| {
+            let query =
+                "SELECT pg_stat_clear_snapshot()::text || $ FROM pg_stat_database WHERE datname = current_database()";
+            let rows = column(&test, &query.replace('$', &format!("{what}::text")));
+            rows[0].parse::<usize>().unwrap()
+        };
+        let before = count("xact_rollback");
+        let options = RunOptions::new().create(names().filter(|_| create));
+        let migrator = migrator(&[NOTES, brief]).jobs(1);
+        let made: usize = std::thread::scope(|scope| {
+            let run = || migrator.run_with(test.database(), &options).unwrap().tenants;
+            let runs: Vec<_> = (0..2).map(|_| scope.spawn(run)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).map(|tenants| tenants.created + tenants.migrated).sum()
+        });
+        assert_eq!(made, TENANTS, "each once");
+        let start = Instant::now();
+        while count("xact_commit") < TENANTS {
+            assert!(start.elapsed() < Duration::from_secs(10), "the server does not count");
+        }
+        let refused = count("xact_rollback") - before;
+        assert!(refused < TENANTS / 2, "{refused} messages came to nothing");
+    }
+}
+
 #[test]
 fn a_sign_up_does_not_wait_for_a_run() {
     let test = fleet(30);

@@ -9,6 +9,7 @@ mod queue;
 mod tally;
 mod turns;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -163,11 +164,39 @@ impl<'a> Fleet<'a> {
             return Ok(Vec::new());
         }
         let mut queue = lock(&self.queue);
+        if let Some(doubtful) = queue.doubtful() {
+            match self.still_open(session, &doubtful) {
+                Ok(left) => queue.put_back(left),
+                Err(error) => {
+                    // For the other workers.
+                    queue.put_back(doubtful);
+                    return Err(error);
+                }
+            }
+        }
         if let Some(after) = queue.wants_page() {
             let question = Question { after, limit: PAGE, ..self.question() };
             queue.add_page(ask(session, self.settings, &question)?.tenants);
         }
         Ok(queue.take(self.settings.group))
+    }
+
+    /// Those of the tasks that another run has not done.
+    fn still_open(&self, session: &mut Session<'_>, tasks: &[Task]) -> Result<Vec<Task>, Error> {
+        let names: Vec<TenantName> = tasks.iter().map(|task| task.name().clone()).collect();
+        let question = Question { only: &names, limit: i64::MAX, ..self.question() };
+        let overview = ask(session, self.settings, &question)?;
+        let mut behind: HashMap<_, _> = overview.tenants.into_iter().map(|claim| (claim.id, claim)).collect();
+        let absent: HashSet<_> = overview.absent.into_iter().collect();
+        let mut left = Vec::new();
+        for task in tasks {
+            match (behind.remove(&task.id()), task) {
+                (Some(claim), Task::Migrate(_)) => left.push(Task::Migrate(claim)),
+                (_, Task::Create { .. }) if absent.contains(task.name()) => left.push(task.clone()),
+                _ => self.finish(session, task.id(), task.name().clone(), &Finished::Current, Duration::ZERO),
+            }
+        }
+        Ok(left)
     }
 
     fn question(&self) -> Question<'_> {
@@ -240,16 +269,16 @@ impl<'a> Fleet<'a> {
         session: &mut Session<'_>,
         resolver: &mut Resolver<'_>,
         task: Task,
-        busy: &mut Vec<TenantClaim>,
+        busy: &mut Vec<Task>,
     ) -> Result<(), Error> {
         let start = Instant::now();
         let finished = match &task {
             Task::Create { id, name } => self.create(session, name, *id),
             Task::Migrate(claim) => self.migrate(session, resolver, claim)?,
         };
-        match (task, finished) {
-            (Task::Migrate(claim), Finished::Busy) => busy.push(claim),
-            (task, finished) => self.finish(session, task.id(), task.name().clone(), &finished, start.elapsed()),
+        match finished {
+            Finished::Busy => busy.push(task),
+            finished => self.finish(session, task.id(), task.name().clone(), &finished, start.elapsed()),
         }
         Ok(())
     }
@@ -261,6 +290,7 @@ impl<'a> Fleet<'a> {
             set: self.set,
             durable: self.durable,
             inspect: inspection.is_some(),
+            is_patient: false,
             mishaps: &self.tally.mishaps,
         };
         match provisioning.create(session, name, Some(id)) {
@@ -270,8 +300,14 @@ impl<'a> Fleet<'a> {
                 }
                 Finished::Created
             }
-            Ok(false) => Finished::Current,
-            Err(Error::Locked { .. }) => Finished::Busy,
+            Ok(false) => {
+                lock(&self.queue).meet();
+                Finished::Current
+            }
+            Err(Error::Locked { .. }) => {
+                lock(&self.queue).meet();
+                Finished::Busy
+            }
             Err(Error::Failed(failure)) => {
                 if let Err(error) = session.recover(&failure) {
                     log::warn!("{error}");
@@ -299,6 +335,7 @@ impl<'a> Fleet<'a> {
         let mut claim = claim.clone();
         let mut polling = Polling::new(self.settings.lock_wait);
         let mut retries = Retries::new(&self.tally.mishaps);
+        let mut was_stale = false;
         loop {
             let is_last_try = !retries.are_left();
             let job = Job { is_last_try, ..self.job(&claim.name, claim.claim, Origin::Exists) };
@@ -327,16 +364,20 @@ impl<'a> Fleet<'a> {
             match outcome {
                 Outcome::Done(0) => return Ok(Finished::Current),
                 Outcome::Done(applied) => return Ok(Finished::Migrated(applied)),
-                Outcome::Busy => return Ok(Finished::Busy),
+                Outcome::Busy => {
+                    lock(&self.queue).meet();
+                    return Ok(Finished::Busy);
+                }
                 Outcome::FleetBusy => {
                     let what = "what all tenants share";
                     if self.settings.wait(&mut polling, what).is_err() {
                         return Ok(Finished::Busy);
                     }
                 }
-                // Bounded: it cannot be out of date for ever.
                 Outcome::Stale => {
-                    if polling.pause(claim.name.as_str()).is_err() {
+                    lock(&self.queue).meet();
+                    // Once is how replicas meet; it cannot be out of date for ever.
+                    if std::mem::replace(&mut was_stale, true) && polling.pause(claim.name.as_str()).is_err() {
                         return Ok(Finished::Busy);
                     }
                 }
@@ -368,22 +409,19 @@ impl<'a> Fleet<'a> {
         &self,
         session: &mut Session<'_>,
         resolver: &mut Resolver<'_>,
-        mut busy: Vec<TenantClaim>,
+        mut busy: Vec<Task>,
     ) -> Result<(), Error> {
         let mut polling = Polling::new(self.settings.lock_wait);
         while !busy.is_empty() && !self.tally.is_stopped() {
-            let what = format!("tenant {}", busy[0].name);
+            let what = format!("tenant {}", busy[0].name());
             if self.settings.wait(&mut polling, &what).is_err() {
-                for claim in busy.drain(..) {
-                    self.finish(session, claim.id, claim.name, &Finished::Busy, Duration::ZERO);
+                for task in busy.drain(..) {
+                    self.finish(session, task.id(), task.name().clone(), &Finished::Busy, Duration::ZERO);
                 }
                 break;
             }
-            for claim in std::mem::take(&mut busy) {
-                match self.look_again(session, &claim.name)? {
-                    Some(fresh) => self.single(session, resolver, Task::Migrate(fresh), &mut busy)?,
-                    None => self.finish(session, claim.id, claim.name, &Finished::Current, Duration::ZERO),
-                }
+            for task in self.still_open(session, &std::mem::take(&mut busy))? {
+                self.single(session, resolver, task, &mut busy)?;
             }
         }
         Ok(())

@@ -28,12 +28,19 @@ impl Task {
     }
 }
 
+/// So few tasks are tried one by one, whoever else is at them, and so many at least between two questions.
+const FEW: usize = 8;
+
 /// Tasks that nobody has taken.
 #[derive(Default)]
 pub(super) struct Queue {
     tasks: VecDeque<Task>,
     /// The last tenant that was read from the registry; `None` when there are no more.
     after: Option<i64>,
+    /// Another run was met, which is at work on the same tenants.
+    contended: bool,
+    /// How many were taken since it was asked what the other run has done.
+    since: usize,
 }
 
 impl Queue {
@@ -60,9 +67,41 @@ impl Queue {
         self.after.filter(|_| is_used_up)
     }
 
+    /// Another run was met.
+    pub(super) fn meet(&mut self) {
+        self.contended = true;
+    }
+
+    /// The tasks to ask about again, when another run was met: it may have done many of them. A few are not worth it.
+    pub(super) fn doubtful(&mut self) -> Option<Vec<Task>> {
+        if !self.contended || self.since < FEW || self.tasks.len() < FEW {
+            return None;
+        }
+        let tasks = self.take(usize::try_from(PAGE).unwrap_or(usize::MAX));
+        self.contended = false;
+        self.since = 0;
+        Some(tasks)
+    }
+
+    /// Puts back those that are left of them. They are begun at any place: whoever goes through the same list in the same
+    /// order meets the other run at every tenant.
+    pub(super) fn put_back(&mut self, tasks: Vec<Task>) {
+        let (mut migrate, mut create): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| matches!(task, Task::Migrate(_)));
+        for part in [&mut create, &mut migrate] {
+            let middle = fastrand::usize(..=part.len());
+            part.rotate_left(middle);
+            for task in part.drain(..).rev() {
+                self.tasks.push_front(task);
+            }
+        }
+    }
+
     /// Up to so many tasks.
     pub(super) fn take(&mut self, limit: usize) -> Vec<Task> {
-        self.tasks.drain(..limit.min(self.tasks.len())).collect()
+        let tasks: Vec<_> = self.tasks.drain(..limit.min(self.tasks.len())).collect();
+        self.since += tasks.len();
+        tasks
     }
 }
 

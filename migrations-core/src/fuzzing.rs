@@ -1,0 +1,71 @@
+//! What a fuzz target and a property test say of the place of an error. Compiled for them only.
+
+use crate::name::TenantName;
+use crate::plan::Claim;
+use crate::script::{Job, Origin, Owner};
+use crate::set::MigrationSet;
+use crate::settings::Settings;
+use crate::{Error, Migration};
+
+/// Every position in what a new tenant is sent leads back to the character of the migration that stands there, or to none;
+/// and every character of the migrations is led to.
+///
+/// # Panics
+///
+/// When that is not so.
+#[allow(clippy::panic, reason = "it is what a fuzz target reports by")]
+pub fn check_places(first: &str, second: &str) {
+    let set = || -> Result<_, Error> {
+        let set = MigrationSet::new("tenant")?.with_migration("V1__first", || first.to_owned())?;
+        Ok((set.with_migration("V2__second", || second.to_owned())?, "acme".parse::<TenantName>()?))
+    };
+    // A migration that is refused is never sent.
+    let Ok((set, name)) = set() else { return };
+    let settings = Settings::default();
+    let job = Job {
+        origin: Origin::Created { id: None },
+        ..Job::new(&settings, &set, Owner::Tenant(&name), Claim::default())
+    };
+    let script = job.script(0..2);
+    let message: Vec<char> = script.message().chars().collect();
+    let mut reached = [0, 0];
+    for (position, &there) in (1..).zip(&message) {
+        let Some((index, offset)) = script.source(position) else { continue };
+        let migration: &Migration = &set.migrations()[index];
+        let text = migration.sql_in_a_transaction();
+        let is_text = text[offset..].starts_with(there);
+        // Between two parts it is the end of the first.
+        let is_behind = offset == text.trim_end().len() && matches!(there, '\n' | ';');
+        assert!(is_text || is_behind, "{position} is {there:?}, and byte {offset} of {} is not", migration.title());
+        reached[index] += usize::from(is_text);
+        let excerpt = migration.excerpt(offset);
+        let line = migration.sql().split('\n').nth(excerpt.line() - 1).map_or(0, |line| line.chars().count());
+        assert!((1..=line + 1).contains(&excerpt.column()), "{excerpt:?}");
+    }
+    for (migration, reached) in set.migrations().iter().zip(reached) {
+        assert!(reached >= migration.sql_in_a_transaction().trim_end().chars().count(), "{}", migration.title());
+    }
+    for nowhere in [0, u32::MAX] {
+        assert!(script.source(nowhere).is_none());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> impl proptest::strategy::Strategy<Value = String> {
+        let piece = "SELECT 1|;|\n|\r\n| |ä|漢|'x''y'|\\$\\$;\\$\\$|\"q\"|-- c\n|/\\* ; \\*/|SET LOCAL lock_timeout = 0|VACUUM t|\
+                     -- migrate: no-transaction\n|CREATE INDEX CONCURRENTLY i ON t \\(a\\)";
+        proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
+    }
+
+    use proptest::strategy::Strategy;
+
+    proptest::proptest! {
+        #[test]
+        fn every_position_leads_back_to_its_character(first in text(), second in text()) {
+            check_places(&first, &second);
+        }
+    }
+}
