@@ -82,6 +82,12 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// With this setting, a server reads migrations otherwise than they were checked.
+    #[error(
+        "standard_conforming_strings is off, with which a backslash in a string means something else than in the migrations that were checked; set it on for the database: ALTER DATABASE … RESET standard_conforming_strings (or for the role, or in the server's configuration)"
+    )]
+    BackslashesEscape,
+
     /// No tenant of this name is registered.
     #[error("tenant {0} is not registered; `tenant list` shows those that are, `tenant create {0}` makes it")]
     UnknownTenant(TenantName),

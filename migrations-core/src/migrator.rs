@@ -282,7 +282,8 @@ impl Migrator {
     ///
     /// As [`tenants`](Self::tenants), and when the text is not a host name.
     pub fn tenant_by_domain(&self, database: &Database, host: &str) -> Result<Option<Tenant>, Error> {
-        registry::find_by_domain(&mut database.ready()?, &self.settings.layout, &host_name(host)?)
+        let host = host_name(host)?;
+        registry::find_by_domain(&mut database.ready()?, &self.settings.layout, &host)
     }
 
     /// Lets a host name lead to a tenant. A primary one takes the place of the primary one before it. Doing it again

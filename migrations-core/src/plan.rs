@@ -27,7 +27,8 @@ WITH tenant AS MATERIALIZED (
     FROM %registry%.tenants t LEFT JOIN pg_namespace n ON n.nspname = t.schema_name
     WHERE $2::text[] IS NULL OR t.schema_name = ANY ($2::text[]::name[])
 )
-SELECT 'set' AS kind, NULL::int8 AS id, wanted.name, s.version, s.digest, s.schema_oid, n.oid, NULL::text, NULL::text
+SELECT 'set' AS kind, NULL::int8 AS id, wanted.name, s.version, s.digest, s.schema_oid, n.oid,
+       current_setting('standard_conforming_strings'), NULL::text
 FROM (VALUES ('registry', $3::text::name), ('shared', $4::text::name)) AS wanted (name, schema_name)
 LEFT JOIN %registry%.sets s ON s.name = wanted.name AND s.schema_name = wanted.schema_name
 LEFT JOIN pg_namespace n ON n.nspname = wanted.schema_name
@@ -141,6 +142,7 @@ fn read(rows: &[Row]) -> Result<Overview, Error> {
     let count = |number: Option<i64>| number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     for row in rows {
         match row.get::<_, &str>(0) {
+            "set" if row.get::<_, Option<&str>>(7) == Some("off") => return Err(Error::BackslashesEscape),
             "set" if row.get::<_, &str>(2) == "registry" => overview.registry = claim(row),
             "set" => overview.shared = claim(row),
             "count" => {

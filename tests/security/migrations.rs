@@ -237,3 +237,27 @@ fn a_statement_that_is_nested_deeply_does_not_end_the_process() {
         let _ = migrator(&[("V1__deep", &sql)]);
     }
 }
+
+#[test]
+fn a_database_that_reads_strings_otherwise_is_refused() {
+    let test = TestDatabase::new().unwrap();
+    let database = |name: &str| test.client().unwrap().query_one(name, &[]).unwrap().get::<_, String>(0);
+    let name = database("SELECT quote_ident(current_database())");
+    // Two strings to who checked it; to such a server, a string and three statements.
+    let migrator = migrator(&[("V1__otherwise", "SELECT 'a\\', '; CREATE TABLE public.leak (); SELECT '")]).unwrap();
+    let set = |value: &str| {
+        let sql = format!("ALTER DATABASE {name} SET standard_conforming_strings = {value}");
+        test.client().unwrap().batch_execute(&sql).unwrap();
+    };
+    for round in 0..2 {
+        set("off");
+        let sign_up = migrator.get_or_create_tenant(test.database(), &"acme".parse().unwrap());
+        assert!(matches!(sign_up, Err(Error::BackslashesEscape)), "{sign_up:?}");
+        let run = migrator.run(test.database());
+        assert!(matches!(run, Err(Error::BackslashesEscape)), "{round}: {run:?}");
+        set("on");
+        assert!(migrator.run(test.database()).unwrap().is_success());
+    }
+    assert!(migrator.get_or_create_tenant(test.database(), &"acme".parse().unwrap()).unwrap().1);
+    assert_eq!(database("SELECT coalesce(to_regclass('public.leak')::text, 'none')"), "none");
+}
