@@ -5,7 +5,7 @@ use std::time::Duration;
 use migrations_core::{MigrationSet, Migrator, State};
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, number, set, with_tenants};
+use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants};
 
 const INDEX: (&str, &str) = (
     "V2__index",
@@ -110,4 +110,17 @@ fn the_shared_set_can_build_an_index_concurrently_while_others_wait() {
     });
     assert!(is_valid(&test, "public.plans_idx"));
     assert_eq!(newer.status(test.database()).unwrap().shared.state, State::Current);
+}
+
+#[test]
+fn a_set_that_begins_outside_a_transaction_makes_its_history_table_first() {
+    let index = ("V1__index", "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY notes_body_idx ON notes (body)");
+    let migrator = migrator(&[index]);
+    let test = TestDatabase::new().unwrap();
+    execute(&test, "CREATE SCHEMA acme; CREATE TABLE acme.notes (body text)");
+    migrator.adopt_tenant(test.database(), &name("acme")).unwrap();
+    let report = migrator.run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 1, "{:?}", report.failures);
+    assert_eq!(history(&test, "acme"), ["1"]);
+    assert!(migrator.run(test.database()).unwrap().is_unchanged());
 }
