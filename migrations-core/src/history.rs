@@ -80,8 +80,9 @@ pub(crate) fn read(client: &mut Client, schema: &str) -> Result<Result<Vec<Row>,
     match client.query_typed(&query, &[]) {
         Ok(rows) => Ok(rows.iter().map(row).collect()),
         Err(error) => match Error::from_driver(doing(), &error) {
-            // A table that lacks a column, or holds another type, is not refinery's.
-            Error::Server { source, .. } if matches!(source.sqlstate(), "42703" | "22P02" | "42846") => {
+            // A table that lacks a column, holds another type, is damaged or somebody else's: this schema's problem, not
+            // the run's. The classes are those of Appendix A of PostgreSQL's documentation.
+            Error::Server { source, .. } if matches!(source.sqlstate().get(..2), Some("42" | "22" | "XX")) => {
                 Ok(Err(source.message().to_owned()))
             }
             other => Err(other),

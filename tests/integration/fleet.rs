@@ -51,6 +51,19 @@ fn new_tenants_are_registered_in_the_order_they_were_named() {
 }
 
 #[test]
+fn a_state_that_the_binary_does_not_know_is_looked_into_once_for_all_who_have_it() {
+    let asked = |tenants: usize| {
+        let test = fleet(tenants);
+        assert_eq!(migrator(&[NOTES, AUTHOR]).run(test.database()).unwrap().tenants.migrated, tenants);
+        let proxy = Proxy::start(test.database(), Duration::ZERO);
+        let report = migrator(&[NOTES]).jobs(1).run(&proxy.database()).unwrap();
+        assert_eq!(report.tenants.ahead, tenants);
+        proxy.round_trips()
+    };
+    assert_eq!(asked(3), asked(12));
+}
+
+#[test]
 fn two_runs_share_the_work_and_no_tenant_is_migrated_twice() {
     let test = fleet(40);
     let newer = migrator(&[NOTES, SLOW]).jobs(2);
@@ -127,7 +140,15 @@ fn a_sign_up_waits_while_the_shared_set_changes() {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
         std::thread::sleep(Duration::from_millis(300));
-        let (_, created) = migrator(&[NOTES]).get_or_create_tenant(test.database(), &name("globex")).unwrap();
+        let told = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&told);
+        let older = migrator(&[NOTES]).on_event(move |event| {
+            if matches!(event, Event::Waiting { .. }) {
+                *counter.lock().unwrap() += 1;
+            }
+        });
+        let (_, created) = older.get_or_create_tenant(test.database(), &name("globex")).unwrap();
+        assert_eq!(*told.lock().unwrap(), 1, "it is told once, however often it looks");
         let waited = number(
             &test,
             "SELECT count(*) FROM migrations.tenants t, migrations.sets s \

@@ -1,9 +1,9 @@
 //! The warm pool: spare schemas for sign-ups.
 
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier, Mutex};
 
-use migrations_core::{Error, RunOptions, State};
+use migrations_core::{Error, Event, RunOptions, State};
 
 use crate::fixture::{AUTHOR, NOTES, column, execute, exists, history, migrator, name, number, with_tenants};
 
@@ -46,8 +46,16 @@ fn spares_are_members_of_the_fleet_and_nobody_sees_them() {
     let newer = migrator(&[NOTES, AUTHOR]);
     assert_eq!(newer.pool(test.database()).unwrap().behind, 3);
 
-    let report = newer.run(test.database()).unwrap();
+    let totals = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&totals);
+    let told = newer.clone().on_event(move |event| {
+        if let Event::TenantMigrated { progress, .. } = event {
+            seen.lock().unwrap().push((progress.done, progress.total));
+        }
+    });
+    let report = told.run(test.database()).unwrap();
 
+    assert_eq!(totals.lock().unwrap().iter().max(), Some(&(4, 4)), "spares are work too");
     assert_eq!((report.tenants.total, report.tenants.migrated, report.tenants.spares), (1, 1, 3));
     assert_eq!(report.outcomes.len(), 1);
     assert_eq!(newer.pool(test.database()).unwrap().ready, 3);

@@ -88,6 +88,36 @@ fn a_changed_migration_is_reported_with_both_checksums_and_left_alone() {
 }
 
 #[test]
+fn a_history_that_cannot_be_read_is_one_tenants_problem() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech", "hooli"]);
+    execute(
+        &test,
+        "DROP TABLE acme.refinery_schema_history, globex.refinery_schema_history;
+         CREATE TABLE acme.refinery_schema_history (id int);
+         CREATE VIEW globex.refinery_schema_history AS
+         SELECT 1 / (SELECT count(*) FROM globex.notes) AS version, 'notes' AS name, '1' AS checksum;
+         UPDATE migrations.tenants SET digest = NULL",
+    );
+    let newer = migrator(&[NOTES, AUTHOR]);
+    let states: Vec<_> =
+        newer.status(test.database()).unwrap().tenants.iter().map(|tenant| tenant.schema.state).collect();
+    assert_eq!(states, [State::Diverged, State::Diverged, State::Behind, State::Behind]);
+    let report = newer.run(test.database()).unwrap();
+    assert_eq!((report.tenants.migrated, report.tenants.failed), (2, 2));
+    let reasons: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
+    assert!(reasons[0].contains("version") && reasons[1].contains("division by zero"), "{reasons:?}");
+
+    // A server that cannot answer now says nothing about the schema.
+    let mut busy = test.client().unwrap();
+    busy.batch_execute("BEGIN; LOCK TABLE initech.refinery_schema_history").unwrap();
+    execute(&test, "UPDATE migrations.tenants SET digest = NULL");
+    let mut config = test.database().config().clone();
+    config.options("-c lock_timeout=50ms");
+    let hurried = migrations_core::Database::from_config(config).unwrap();
+    assert_eq!(newer.status(&hurried).unwrap_err().sqlstate(), Some("55P03"));
+}
+
+#[test]
 fn a_changed_shared_migration_stops_the_run() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let changed = migrations_core::Migrator::new(
