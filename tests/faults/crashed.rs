@@ -9,7 +9,7 @@ use postgres::{Client, NoTls};
 
 use crate::dice::{Dice, Moments, rounds};
 use crate::runner::up;
-use crate::site::{AUTHOR, NOTES, Site, names, small};
+use crate::site::{AUTHOR, NOTES, Site, name, names, small};
 
 fn crash_at_random(site: &Site) {
     let mut dice = Dice::new();
@@ -64,12 +64,12 @@ fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
     // The last one is noticed by nothing but the replacement of the connection, which is due behind the twelfth.
     let cases = [(&[10][..], 250), (&[20], 250), (&[10, 10], 250), (&[20, 20], 250), (&[12], 1)];
     for (index, (crashes, schemas)) in cases.into_iter().enumerate() {
-        let name = format!("crashes_{index}");
+        let fleet = format!("crashes_{index}");
         if admin.is_closed() || admin.simple_query("").is_err() {
             admin = Client::connect(&server.lock().unwrap().url("postgres"), NoTls).unwrap();
         }
-        admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let url = server.lock().unwrap().url(&name);
+        admin.batch_execute(&format!("CREATE DATABASE {fleet}")).unwrap();
+        let url = server.lock().unwrap().url(&fleet);
         let database = Database::from_url(&url).unwrap().with_wait(Duration::from_secs(30));
         let report = small(&[NOTES]).run_with(&database, &RunOptions::new().create(names(20))).unwrap();
         assert_eq!(report.tenants.created, 20);
@@ -91,5 +91,21 @@ fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
         let behind = status.tenants.iter().filter(|tenant| tenant.schema.state != State::Current).count();
         assert_eq!(behind, 0, "{crashes:?}: {:?} are reported, and so many are behind", report.tenants);
         assert_eq!(report.tenants.migrated, 20, "{crashes:?}");
+    }
+}
+
+/// A sign-up is reported by itself, behind no barrier.
+#[test]
+fn a_sign_up_that_was_reported_survives_a_crash() {
+    let mut server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();
+    let migrator = small(&[NOTES, AUTHOR]);
+    for (tenant, spares) in [("acme", 0), ("globex", 1)] {
+        let database = Database::from_url(&server.url("postgres")).unwrap();
+        migrator.fill_pool(&database, spares).unwrap();
+        assert!(migrator.get_or_create_tenant(&database, &name(tenant)).unwrap().1);
+        server.restart().unwrap();
+        let database = Database::from_url(&server.url("postgres")).unwrap();
+        let found = migrator.tenant(&database, &name(tenant)).unwrap();
+        assert_eq!(found.map(|tenant| tenant.version), Some(Some(2)), "{tenant}");
     }
 }

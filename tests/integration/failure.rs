@@ -138,4 +138,10 @@ fn a_migrations_own_settings_do_not_reach_the_next_one() {
     let expected = column(&test, "SELECT current_setting('work_mem') || ' ' || current_user");
     assert_eq!(here, expected);
     assert_eq!(history(&test, "acme"), ["1", "2"]);
+
+    // By a function, in place of a statement.
+    let away = "SELECT set_config('search_path', 'pg_catalog', true)";
+    let tenant = set("tenant", &[("V1__away", away), ("V2__back", "CREATE TABLE here (id bigint)")]);
+    let test = with_tenants(&Migrator::new(set("shared", &[]), tenant), &["acme"]);
+    assert!(exists(&test, "acme.here"));
 }

@@ -7,7 +7,9 @@ use migrations_core::{Database, Event, Migrator, OutcomeKind, RunOptions, State,
 use migrations_embedded::Server;
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, history, migrator, name, number, set, with_tenants};
+use crate::fixture::{
+    AUTHOR, NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants,
+};
 use crate::proxy::Proxy;
 
 /// Takes a moment, so that runs overlap.
@@ -108,6 +110,25 @@ fn two_runs_seldom_meet() {
         let refused = count("xact_rollback") - before;
         assert!(refused < TENANTS / 2, "{refused} messages came to nothing");
     }
+}
+
+#[test]
+fn a_tenant_that_another_run_is_making_is_left_for_the_end() {
+    let test = with_tenants(&migrator(&[NOTES]), &["zero"]);
+    let mut other_run = test.client().unwrap();
+    other_run.batch_execute("SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
+    let options = RunOptions::new().create(["acme", "globex", "initech"].map(name));
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| migrator(&[NOTES]).jobs(1).run_with(test.database(), &options).unwrap());
+        let start = Instant::now();
+        while number(&test, "SELECT count(*) FROM migrations.tenants") < 3 {
+            assert!(start.elapsed() < Duration::from_secs(10), "the others are made meanwhile");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!exists(&test, "acme.notes"));
+        other_run.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
+        assert_eq!(run.join().unwrap().tenants.created, 3);
+    });
 }
 
 #[test]
@@ -360,7 +381,14 @@ fn a_foreign_key_into_a_shared_table_is_warned_of() {
             writer.lock().unwrap().push((*text).to_owned());
         }
     });
-    assert!(newer.run(test.database()).unwrap().is_success());
+    // One after the other, or a handful, they do not queue.
+    let few = RunOptions::new().only(["tenant_000", "tenant_001"].map(name));
+    assert!(newer.run_with(test.database(), &few).unwrap().is_success());
+    assert!(newer.clone().jobs(1).run(test.database()).unwrap().is_success());
+    assert_eq!(warnings.lock().unwrap().len(), 0);
+
+    let options = RunOptions::new().create((0..4).map(|number| name(&format!("new_{number}"))));
+    assert!(newer.run_with(test.database(), &options).unwrap().is_success());
     let warnings = warnings.lock().unwrap();
     assert!(warnings.len() == 1 && warnings[0].starts_with("V2__plan refers to plans"), "{warnings:?}");
 }
