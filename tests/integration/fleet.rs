@@ -97,12 +97,16 @@ fn two_runs_seldom_meet() {
         let before = count("xact_rollback");
         let options = RunOptions::new().create(names().filter(|_| create));
         let migrator = migrator(&[NOTES, brief]).jobs(1);
-        let made: usize = std::thread::scope(|scope| {
+        let counts: Vec<_> = std::thread::scope(|scope| {
             let run = || migrator.run_with(test.database(), &options).unwrap().tenants;
             let runs: Vec<_> = (0..2).map(|_| scope.spawn(run)).collect();
-            runs.into_iter().map(|run| run.join().unwrap()).map(|tenants| tenants.created + tenants.migrated).sum()
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
         });
+        let made = counts.iter().map(|tenants| tenants.created + tenants.migrated).sum::<usize>();
         assert_eq!(made, TENANTS, "each once");
+        for tenants in &counts {
+            assert_eq!(tenants.created + tenants.migrated + tenants.current, TENANTS, "who did not, found it done");
+        }
         let start = Instant::now();
         while count("xact_commit") < TENANTS {
             assert!(start.elapsed() < Duration::from_secs(10), "the server does not count");
