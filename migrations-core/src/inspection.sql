@@ -1,7 +1,7 @@
 -- Raises when this transaction wrote what is not the tenant's: catalog rows of another schema, or rows of its tables.
 --
 -- A row is ours when its xmin is this transaction's id, or that of one of its subtransactions: a later id that is still
--- under way, and yet the row is seen.
+-- under way, and yet the row is seen. Not much later: a row from long ago can look so once ids have come round.
 -- The transaction's own locks lead to the tables that it wrote to and to their constraints and triggers, so that only the
 -- smaller catalogs are read from end to end.
 DO $migrate$

@@ -314,7 +314,7 @@ impl Migrator {
         let mut session = Session::new(database, database.ready()?);
         let sets = self.sets()?;
         pool::prepare(&mut session, &self.settings, &sets)?;
-        let made = pool::fill(&mut session, &self.settings, &sets, size)?;
+        let made = pool::fill(&mut session, &self.settings, &sets, size, &mut 0)?;
         session.flush()?;
         Ok(made)
     }

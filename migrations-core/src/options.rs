@@ -38,7 +38,8 @@ impl RunOptions {
         self
     }
 
-    /// Reads the history of every schema, and puts right what the registry says of it. A query or two a tenant, where a
+    /// Reads the history of every schema, and puts right what the registry says of it (of one that is ahead of
+    /// this binary, the newer binary does). A query or two a tenant, where a
     /// plan is one query for all: for a database in which somebody has changed a history or the registry by hand.
     #[must_use]
     pub fn verify(mut self, verify: bool) -> Self {

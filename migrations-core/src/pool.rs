@@ -39,6 +39,7 @@ pub(crate) fn fill(
     settings: &Settings,
     sets: &Sets<'_>,
     size: usize,
+    lost_connections: &mut usize,
 ) -> Result<usize, Error> {
     let status = status(&mut session.client, settings, sets)?;
     let missing = size.saturating_sub(status.ready + status.behind);
@@ -49,6 +50,7 @@ pub(crate) fn fill(
     let first = TenantName::for_spare(fastrand::u64(..));
     let mishaps = Mishaps::default();
     Provisioning::single(settings, sets.tenant, &mishaps).create(session, &first, None)?;
+    *lost_connections += mishaps.lost.into_inner();
     let pinned = pinned_functions(&mut session.client, &first)?;
     if !pinned.is_empty() {
         drop_spare(session, settings, &first)?;
@@ -57,7 +59,9 @@ pub(crate) fn fill(
     let names = (1..missing).map(|_| TenantName::for_spare(fastrand::u64(..))).collect();
     let create = registry::draw_ids(&mut session.client, &settings.layout, names)?;
     let (nobody, mut report) = (Overview::default(), Report::default());
-    fleet::Fleet::new(session.database(), settings, sets.tenant).run(session, nobody, create, &mut report)?;
+    // Whoever fills the pool may have no barrier behind it.
+    fleet::Fleet::new(session.database(), settings, sets.tenant).durable().run(session, nobody, create, &mut report)?;
+    *lost_connections += report.lost_connections;
     match report.failures.pop() {
         Some(failure) => Err(failure.into()),
         None => Ok(missing),

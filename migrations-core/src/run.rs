@@ -82,6 +82,13 @@ fn barrier(
     stopped_by: Option<&Error>,
 ) -> Result<(), Error> {
     if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
+        // What was found done may not be on disk either, when another run did it or the answer to a commit was lost.
+        if (report.lost_connections > 0 || !report.outcomes.is_empty())
+            && session.flush().is_err_and(|error| error.is_lost_connection())
+        {
+            report.lost_connections += 1;
+            session.reconnect()?;
+        }
         return Ok(());
     }
     let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);
@@ -148,7 +155,7 @@ fn stages(
         fleet.run(session, overview, create, report)?;
     }
     if options.only.is_empty() && spares < settings.warm_pool {
-        report.tenants.spares += pool::fill(session, settings, sets, settings.warm_pool)?;
+        report.tenants.spares += pool::fill(session, settings, sets, settings.warm_pool, &mut report.lost_connections)?;
     }
     Ok(())
 }

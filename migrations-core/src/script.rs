@@ -190,7 +190,8 @@ impl<'a> Job<'a> {
         let allowed: Vec<_> =
             allowed.map(String::as_str).chain([self.schema()]).map(|name| Literal(name).to_string()).collect();
         // Written so that the planner expects few rows.
-        let ours = "CASE WHEN age(xmin) > our_age THEN 0 WHEN age(xmin) = our_age THEN 1 \
+        let ours = "CASE WHEN age(xmin) = our_age THEN 1 \
+                    WHEN age(xmin) NOT BETWEEN our_age - 10000 AND our_age THEN 0 \
                     WHEN pg_xact_status((mine + our_age - age(xmin))::text::xid8) = 'in progress' THEN 1 ELSE 0 END = 1";
         INSPECTION
             .replace("%ours%", ours)

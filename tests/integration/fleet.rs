@@ -117,6 +117,20 @@ fn two_runs_seldom_meet() {
 }
 
 #[test]
+fn a_tenant_that_an_older_binary_makes_meanwhile_is_migrated_too() {
+    let test = with_tenants(&migrator(&[NOTES]), &["zero"]);
+    let database = test.database().clone();
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(1).on_event(move |event| {
+        if matches!(event, Event::TenantCreated { tenant, .. } if tenant.as_str() == "acme") {
+            assert!(migrator(&[NOTES]).get_or_create_tenant(&database, &name("globex")).unwrap().1);
+        }
+    });
+    let report = newer.run_with(test.database(), &RunOptions::new().create(["acme", "globex"].map(name))).unwrap();
+    assert_eq!((report.tenants.created, report.tenants.migrated), (1, 2), "{report:?}");
+    assert!(!newer.is_pending(test.database()).unwrap());
+}
+
+#[test]
 fn a_tenant_that_another_run_is_making_is_left_for_the_end() {
     let test = with_tenants(&migrator(&[NOTES]), &["zero"]);
     let mut other_run = test.client().unwrap();

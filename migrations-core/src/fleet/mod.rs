@@ -1,6 +1,6 @@
 //! The tenant stage: every tenant that is not up to date, by several workers with a connection each.
 //!
-//! Workers take tenants in registration order. A tenant that fails does not stop the others, unless a budget of failures
+//! Workers take tenants in registration order, until another run is met that is at work on the same ones. A tenant that fails does not stop the others, unless a budget of failures
 //! says so; one that another run is at work on is left for the end. Nothing here grows with the fleet but the list of what
 //! was done.
 
@@ -186,12 +186,13 @@ impl<'a> Fleet<'a> {
         let names: Vec<TenantName> = tasks.iter().map(|task| task.name().clone()).collect();
         let question = Question { only: &names, limit: i64::MAX, ..self.question() };
         let overview = ask(session, self.settings, &question)?;
-        let mut behind: HashMap<_, _> = overview.tenants.into_iter().map(|claim| (claim.id, claim)).collect();
+        let mut behind: HashMap<_, _> = overview.tenants.into_iter().map(|claim| (claim.name.clone(), claim)).collect();
         let absent: HashSet<_> = overview.absent.into_iter().collect();
         let mut left = Vec::new();
         for task in tasks {
-            match (behind.remove(&task.id()), task) {
-                (Some(claim), Task::Migrate(_)) => left.push(Task::Migrate(claim)),
+            match (behind.remove(task.name()), task) {
+                // Also one that an older binary has made meanwhile.
+                (Some(claim), _) => left.push(Task::Migrate(claim)),
                 (_, Task::Create { .. }) if absent.contains(task.name()) => left.push(task.clone()),
                 _ => self.finish(session, task.id(), task.name().clone(), &Finished::Current, Duration::ZERO),
             }
@@ -273,7 +274,14 @@ impl<'a> Fleet<'a> {
     ) -> Result<(), Error> {
         let start = Instant::now();
         let finished = match &task {
-            Task::Create { id, name } => self.create(session, name, *id),
+            Task::Create { id, name } => match self.create(session, name, *id) {
+                // An older binary may have made it.
+                Finished::Current => match self.look_again(session, name)? {
+                    Some(claim) => self.migrate(session, resolver, &claim)?,
+                    None => Finished::Current,
+                },
+                finished => finished,
+            },
             Task::Migrate(claim) => self.migrate(session, resolver, claim)?,
         };
         match finished {

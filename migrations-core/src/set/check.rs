@@ -169,6 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_split_otherwise_elsewhere_is_found_and_nothing_else() {
+        let found = |text: &str| split(text).unwrap_or_default().iter().find_map(|s| ambiguous(text, s)).is_some();
+        for text in ["SELECT 0x$$ $$", "SELECT E'a'\n'b'", "SELECT e'a'\n -- c\n 'b'"] {
+            assert!(found(text), "{text}");
+        }
+        for text in [
+            "SELECT 1 a, 'b' c, 1::int, a[1:2], 1+1, (1)",
+            "SELECT 'a'\n'b'",
+            "SELECT E'a', 'b'",
+            "SELECT E'a' AS b",
+            "SELECT 'a'$$b$$",
+            "SELECT a1 'x'",
+        ] {
+            assert!(!found(text), "{text}");
+        }
+    }
+
+    #[test]
     fn local_settings_are_named_so_that_they_can_be_put_back() {
         let setting = |text: &str| split(text).unwrap_or_default().iter().find_map(|s| local_setting(text, s));
         assert_eq!(setting("SET LOCAL lock_timeout = '1s'").as_deref(), Some("lock_timeout"));

@@ -116,7 +116,7 @@ impl Outside {
         Some(format!(
             "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
              WHERE l.locktype = 'relation' AND l.relation = to_regclass({}) AND a.datname = current_database() \
-             AND l.mode = 'ShareUpdateExclusiveLock' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid())",
+             AND l.mode = 'ShareUpdateExclusiveLock' AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.pid <> pg_backend_pid())",
             Literal(&relation)
         ))
     }
