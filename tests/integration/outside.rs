@@ -124,3 +124,13 @@ fn a_set_that_begins_outside_a_transaction_makes_its_history_table_first() {
     assert_eq!(history(&test, "acme"), ["1"]);
     assert!(migrator.run(test.database()).unwrap().is_unchanged());
 }
+
+#[test]
+fn a_new_tenant_has_nothing_to_vacuum() {
+    let vacuum = ("V2__vacuum", "-- migrate: no-transaction\nVACUUM (ANALYZE) notes;\nANALYZE notes");
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let newer = migrator(&[NOTES, vacuum]);
+    assert!(newer.get_or_create_tenant(test.database(), &name("globex")).unwrap().1);
+    assert_eq!(newer.run(test.database()).unwrap().tenants.migrated, 1);
+    assert_eq!(history(&test, "acme"), history(&test, "globex"));
+}
