@@ -180,7 +180,7 @@ impl Migrator {
     ///
     /// One query when the tenant is there and up to date. A new one is registered, its schema created and all its
     /// migrations applied in one transaction; one that is behind is migrated. Of two callers at the same time, one gets
-    /// `true`, and a tenant is never made twice. A connection that is lost is replaced once; if it took the answer to a
+    /// `true`, and a tenant is never made twice. A connection that is lost is replaced; if it took the answer to a
     /// commit with it, the tenant is found then, and nobody gets `true`.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The tenant stage: every tenant that is not up to date, by several workers with a connection each.
 //!
-//! Workers take tenants in registration order, until another run is met that is at work on the same ones. A tenant that fails does not stop the others, unless a budget of failures
-//! says so; one that another run is at work on is left for the end. Nothing here grows with the fleet but the list of what
-//! was done.
+//! Workers take tenants in registration order, until another run is met that is at work on the same ones. A tenant that
+//! fails does not stop the others, unless a budget of failures says so; one that another run is at work on is left for the
+//! end. Nothing here grows with the fleet but the list of what was done.
 
 mod canary;
 mod queue;
