@@ -41,6 +41,7 @@
 //! | `settings` | how a run behaves, and who is told |
 //! | `plan` | where every schema stands, in one query |
 //! | `preflight` | what is going to hurt, said before it does |
+//! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
 //! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
 //! | `locate` | the place in a migration that an error is about |
 //! | `apply` | sends a script, and says what became of it |
@@ -64,6 +65,7 @@ mod blockers;
 mod cause;
 mod connect_error;
 mod database;
+mod epilogue;
 mod error;
 mod event;
 mod excerpt;

@@ -7,13 +7,14 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::epilogue::{self, Local};
 use crate::gate::Point;
 use crate::history;
 use crate::lock::{self, Lock};
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
-use crate::set::{Migration, MigrationSet, Mode};
+use crate::set::{Migration, MigrationSet};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal, OrNull};
 
@@ -161,18 +162,17 @@ impl<'a> Job<'a> {
         if migrations.start == 0 {
             script.push(history::create_table(self.schema()));
         }
-        script.push(self.search_path());
         for index in migrations.clone() {
+            script.push(self.search_path());
             let migration = &self.set.migrations()[index];
             script.parts.push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
-            // Also a role that the migration took must not write the history.
-            for sql in self.repair(index) {
-                script.push(sql);
+            if self.set.defers() {
+                script.push(epilogue::check_constraints(self.schema()));
             }
+            script.push(epilogue::epilogue(self.local()));
             script.push(history::insert(self.schema(), migration));
         }
         if self.inspect {
-            script.push(BEGINNING[1].to_owned());
             script.push(self.inspection(migrations.clone()));
         }
         self.gate(&mut script, Point::Applied);
@@ -217,6 +217,10 @@ impl<'a> Job<'a> {
             Owner::Registry | Owner::Shared => Lock::Fleet,
             Owner::Tenant(name) => Lock::Tenant(name),
         }
+    }
+
+    fn local(&self) -> Local {
+        Local { lock_timeout: self.settings.lock_timeout, durable: self.durable }
     }
 
     pub(crate) fn lock_timeout(&self) -> String {
@@ -346,23 +350,6 @@ impl<'a> Job<'a> {
             }
             Owner::Registry | Owner::Shared => (self.layout().table("sets"), format!("name = {}", self.key())),
         }
-    }
-
-    /// What puts back the settings that a migration changed for its transaction, which the next one shares.
-    fn repair(&self, index: usize) -> Vec<String> {
-        let migration = &self.set.migrations()[index];
-        let Mode::Transactional { disturbed } = migration.mode() else { return Vec::new() };
-        let mut repair: Vec<String> = disturbed.iter().map(|setting| format!("RESET {setting}")).collect();
-        if !repair.is_empty() {
-            repair.push(self.lock_timeout());
-            if !self.durable {
-                repair.push("SET LOCAL synchronous_commit = off".to_owned());
-            }
-        }
-        if !repair.is_empty() || migration.sql().to_ascii_lowercase().contains("search_path") {
-            repair.push(self.search_path());
-        }
-        repair
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
+//! | `leaks` | what a migration leaves in the session |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -18,6 +19,7 @@
 mod failure;
 mod fixture;
 mod fleet;
+mod leaks;
 mod order;
 mod outside;
 mod pool;

@@ -26,6 +26,8 @@ pub struct Migration {
     statements: Vec<Range<usize>>,
     facts: Facts,
     allowed_schemas: Vec<String>,
+    /// Whether it can leave the check of a constraint to the end of its transaction.
+    defers: bool,
     recorded: Recorded,
     checksum_int4: Option<u64>,
 }
@@ -72,6 +74,7 @@ impl Migration {
             file: file.to_owned(),
             mode,
             allowed_schemas,
+            defers: sql.to_ascii_lowercase().contains("deferr"),
             facts: Facts::of(&sql, &statements),
             statements: statements.into_iter().map(|statement| statement.range).collect(),
             checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
@@ -138,6 +141,11 @@ impl Migration {
     /// Schemas other than its own that it says it changes.
     pub(crate) fn allowed_schemas(&self) -> &[String] {
         &self.allowed_schemas
+    }
+
+    /// Whether its text mentions constraints that are deferred, in strings that it executes too.
+    pub(super) fn defers(&self) -> bool {
+        self.defers
     }
 
     /// What is known of its costs.

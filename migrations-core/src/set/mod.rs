@@ -133,6 +133,11 @@ impl MigrationSet {
         self.digests[applied.min(self.migrations.len())]
     }
 
+    /// Whether a constraint of the set can be checked at the end of a transaction only.
+    pub(crate) fn defers(&self) -> bool {
+        self.migrations.iter().any(Migration::defers)
+    }
+
     /// The first change that a migration of the set makes to something outside of its own schema.
     pub(crate) fn trespass(&self) -> Option<SetError> {
         self.migrations.iter().find_map(|migration| migration.trespass(self.name.as_str()))

@@ -1,0 +1,81 @@
+//! What follows every migration, whatever its text: nothing that it left in the session reaches the next migration, the
+//! next tenant, or the next client of a pooler.
+//!
+//! It does what `DISCARD ALL` does, statement by statement, since that one cannot run inside a transaction
+//! (<https://www.postgresql.org/docs/current/sql-discard.html>).
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::sql::{Ident, Literal};
+
+/// In this order: a cursor can hold a temporary table, and a role that the migration took may not drop one. `RESET ALL`
+/// leaves role and session authorization alone.
+const UNDO: &str = "\
+CLOSE ALL;
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
+RESET ALL;
+DEALLOCATE ALL;
+UNLISTEN *;
+DISCARD TEMP;
+DISCARD SEQUENCES";
+
+/// What our own statements and every migration of one transaction run with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local {
+    pub(crate) lock_timeout: Duration,
+    /// Whether the commit waits for the disk.
+    pub(crate) durable: bool,
+}
+
+impl Local {
+    /// Sets it for the transaction, with the names of PostgreSQL in front of all others, and lets go of the locks that a
+    /// migration took for the session.
+    fn again(self) -> String {
+        let mut calls = String::from("SELECT pg_catalog.pg_advisory_unlock_all()");
+        let mut set = |name: &str, value: &str| {
+            let _ = write!(calls, ", pg_catalog.set_config({}, {}, true)", Literal(name), Literal(value));
+        };
+        set("search_path", "pg_catalog, pg_temp");
+        set("lock_timeout", &format!("{}ms", self.lock_timeout.as_millis()));
+        if !self.durable {
+            set("synchronous_commit", "off");
+        }
+        calls
+    }
+}
+
+/// The statements behind a migration.
+pub(crate) fn epilogue(local: Local) -> String {
+    format!("{UNDO};\n{}", local.again())
+}
+
+/// Checks the constraints that a migration deferred, as its commit would: a check that is still open stands in the way of
+/// the next migration's `ALTER TABLE`. Those that are deferred by their definition are deferred again.
+pub(crate) fn check_constraints(schema: &str) -> String {
+    // By way of the schema's own dependencies: nothing here reads a catalog from end to end.
+    format!(
+        "SET CONSTRAINTS ALL IMMEDIATE;
+DO $migrate$
+DECLARE deferred text;
+BEGIN
+    SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%I.%I', {name}, k.conname), ', ') INTO deferred
+    FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_constraint k ON k.conrelid OPERATOR(pg_catalog.=) d.objid
+    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+        AND d.refobjid OPERATOR(pg_catalog.=) {regnamespace}::pg_catalog.regnamespace
+        AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass AND k.condeferred
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint other
+            WHERE other.conname OPERATOR(pg_catalog.=) k.conname
+                AND other.connamespace OPERATOR(pg_catalog.=) k.connamespace AND NOT other.condeferred
+        );
+    IF deferred IS NOT NULL THEN
+        EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED';
+    END IF;
+END
+$migrate$",
+        name = Literal(schema),
+        regnamespace = Literal(&Ident(schema).to_string()),
+    )
+}
