@@ -116,6 +116,18 @@ pub enum Error {
     )]
     OneSchema(String),
 
+    /// The registry's own history says that it has tables which are not there.
+    #[error(
+        "the registry in schema {schema} is damaged: {} is missing, although its history says it was made; restore the schema from a backup, or drop it (DROP SCHEMA {schema} CASCADE, which no tenant's data is in) and register the tenants again with `tenant adopt`",
+        missing.join(", ")
+    )]
+    RegistryDamaged {
+        /// The registry's schema.
+        schema: String,
+        /// The tables.
+        missing: Vec<String>,
+    },
+
     /// A domain that another tenant has.
     #[error("domain {domain} belongs to tenant {tenant}; a domain names one tenant")]
     DomainTaken {

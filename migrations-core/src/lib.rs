@@ -39,6 +39,7 @@
 //! | `gate` | where a test can hold a runner |
 //! | `registry` | the framework's own tables: tenants, sets, runs |
 //! | `settings` | how a run behaves, and who is told |
+//! | `lease` | what one process at a time does for all |
 //! | `plan` | where every schema stands, in one query |
 //! | `preflight` | what is going to hurt, said before it does |
 //! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
@@ -73,6 +74,7 @@ mod failure;
 mod fleet;
 mod gate;
 mod history;
+mod lease;
 mod locate;
 mod lock;
 mod migrator;

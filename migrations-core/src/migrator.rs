@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::name::{SchemaName, TenantName};
 use crate::options::RunOptions;
-use crate::pool::{self, PoolStatus};
+use crate::pool::{self, PoolStatus, WhenTaken};
 use crate::registry;
 use crate::rehearsal::{self, Rehearsal};
 use crate::report::Report;
@@ -314,7 +314,7 @@ impl Migrator {
         let mut session = Session::new(database, database.ready()?);
         let sets = self.sets()?;
         pool::prepare(&mut session, &self.settings, &sets)?;
-        let made = pool::fill(&mut session, &self.settings, &sets, size, &mut 0)?;
+        let made = pool::fill(&mut session, &self.settings, &sets, size, WhenTaken::Wait, &mut 0)?;
         session.flush()?;
         Ok(made)
     }

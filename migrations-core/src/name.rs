@@ -91,6 +91,12 @@ fn check(name: &str) -> Result<(), Problem> {
 /// What the names of spare schemas start with, which no tenant's may.
 pub(crate) const SPARE: &str = "__spare_";
 
+/// The condition that a column of names holds that of a spare schema, for an index of these names.
+pub(crate) fn is_spare_sql(column: &str) -> String {
+    // `\`` is the character behind `_`.
+    format!("({column} >= '{SPARE}'::name AND {column} < '__spare`'::name)")
+}
+
 impl TenantName {
     /// The name that a spare schema has until a tenant takes it.
     pub(crate) fn for_spare(random: u64) -> Self {

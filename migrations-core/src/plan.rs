@@ -10,7 +10,7 @@ use postgres::{Client, Row};
 
 use crate::error::Error;
 use crate::history::{self, Standing};
-use crate::name::TenantName;
+use crate::name::{TenantName, is_spare_sql};
 use crate::registry::{Layout, rows_or_no_registry};
 use crate::set::{Digest, MigrationSet};
 use crate::sql::Ident;
@@ -23,6 +23,7 @@ pub(crate) const PAGE: i64 = 1_000;
 const OVERVIEW: &str = "\
 WITH tenant AS MATERIALIZED (
     SELECT t.id, t.schema_name, t.version, t.digest, t.schema_oid, n.oid, t.status, t.last_error,
+           %spare% AS is_spare,
            t.digest IS NOT DISTINCT FROM $1 AND n.oid IS NOT DISTINCT FROM t.schema_oid AS is_current
     FROM %registry%.tenants t LEFT JOIN pg_namespace n ON n.nspname = t.schema_name
     WHERE $2::text[] IS NULL OR t.schema_name = ANY ($2::text[]::name[])
@@ -33,12 +34,12 @@ FROM (VALUES ('registry', $3::text::name), ('shared', $4::text::name)) AS wanted
 LEFT JOIN %registry%.sets s ON s.name = wanted.name AND s.schema_name = wanted.schema_name
 LEFT JOIN pg_namespace n ON n.nspname = wanted.schema_name
 UNION ALL
-SELECT 'count', count(*) FILTER (WHERE status <> 'spare'), NULL,
-       count(*) FILTER (WHERE status <> 'spare' AND NOT is_current),
+SELECT 'count', count(*) FILTER (WHERE NOT is_spare), NULL,
+       count(*) FILTER (WHERE NOT is_spare AND NOT is_current),
        count(*) FILTER (WHERE is_current AND last_error IS NOT NULL), NULL, NULL, NULL, NULL FROM tenant
 UNION ALL
 SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
-FROM tenant WHERE status = 'spare'
+FROM tenant WHERE is_spare
 UNION ALL
 (SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
  FROM unnest($5::text[]) WITH ORDINALITY AS wanted (name, place)
@@ -110,13 +111,16 @@ pub(crate) struct TenantClaim {
     pub(crate) last_error: Option<String>,
 }
 
-/// Asks for the overview. `None` when there is no registry yet.
+/// Asks for the overview. `None` when there is no registry yet, or one that an older binary made and that lacks what is
+/// asked for.
 pub(crate) fn overview(
     client: &mut Client,
     layout: &Layout,
     question: &Question<'_>,
 ) -> Result<Option<Overview>, Error> {
-    let query = OVERVIEW.replace("%registry%", &Ident(layout.registry.as_str()).to_string());
+    let query = OVERVIEW
+        .replace("%registry%", &Ident(layout.registry.as_str()).to_string())
+        .replace("%spare%", &is_spare_sql("t.schema_name"));
     let text = |names: &[TenantName]| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
     let only = Some(text(question.only)).filter(|names| !names.is_empty());
     let mut names = text(question.only);
@@ -173,6 +177,27 @@ fn claim(row: &Row) -> Claim {
         digest: row.get::<_, Option<i64>>(4).map(Digest::from_sql),
         recorded_oid: row.get(5),
         oid: row.get(6),
+    }
+}
+
+/// What the registry says of itself, where it cannot be asked for the rest: its own row has the same columns in every
+/// version of it.
+pub(crate) fn registry_claim(client: &mut Client, layout: &Layout) -> Result<Claim, Error> {
+    let query = format!(
+        "SELECT s.version, s.digest, s.schema_oid, n.oid FROM pg_namespace n LEFT JOIN {} s \
+         ON s.name = 'registry' AND s.schema_name = n.nspname WHERE n.nspname = $1::text::name",
+        layout.table("sets")
+    );
+    let registry = layout.registry.as_str();
+    let rows = client.query_typed(&query, &[(&registry, Type::TEXT)]);
+    match rows_or_no_registry(rows, "looking for the registry")? {
+        Some(rows) => Ok(rows.first().map_or_else(Claim::default, |row| Claim {
+            version: row.get(0),
+            digest: row.get::<_, Option<i64>>(1).map(Digest::from_sql),
+            recorded_oid: row.get(2),
+            oid: row.get(3),
+        })),
+        None => catalog_claim(client, registry),
     }
 }
 

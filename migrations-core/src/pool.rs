@@ -1,7 +1,8 @@
 //! The warm pool: spare schemas, provisioned ahead and migrated with the fleet. A sign-up takes one by renaming it, which
 //! is a row in the catalog where provisioning is hundreds.
 //!
-//! A spare is a row of the registry with status `spare` and a name of its own that no tenant can have.
+//! A spare is a row of the registry with a name of its own that no tenant can have: that name, and not the status, which is
+//! the application's, decides what is given away or dropped. Older binaries go by the status, so a spare's is `spare`.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +12,9 @@ use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use crate::apply::Session;
 use crate::error::Error;
 use crate::gate::Point;
-use crate::lock::{self, Lock};
-use crate::name::TenantName;
+use crate::lease::Lease;
+use crate::lock::{self, Lock, Polling};
+use crate::name::{TenantName, is_spare_sql};
 use crate::plan::{Overview, Question};
 use crate::provision::Provisioning;
 use crate::report::Report;
@@ -33,30 +35,83 @@ pub struct PoolStatus {
     pub behind: usize,
 }
 
-/// Makes spares until there are `size`; returns how many were made.
+/// Spares that are made between two looks at how many there are: enough for every worker, and few enough for the lease to be
+/// renewed in time.
+const BATCH: usize = 16;
+
+/// What a process does that finds another one filling the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenTaken {
+    /// Leaves it to the other one.
+    Leave,
+    /// Waits for it.
+    Wait,
+}
+
+/// Makes spares until there are `size`; returns how many were made. One process at a time does, so that replicas that
+/// start together make the spares once.
 pub(crate) fn fill(
     session: &mut Session<'_>,
     settings: &Settings,
     sets: &Sets<'_>,
     size: usize,
+    when_taken: WhenTaken,
     lost_connections: &mut usize,
 ) -> Result<usize, Error> {
-    let status = status(&mut session.client, settings, sets)?;
-    let missing = size.saturating_sub(status.ready + status.behind);
-    if missing == 0 {
-        return Ok(0);
-    }
+    let lease = Lease::new("pool");
+    let mut polling = Polling::new(settings.lock_wait);
+    let mut made = 0;
+    let filled = loop {
+        // Whoever finds the pool full needs no lease.
+        let status = status(&mut session.client, settings, sets)?;
+        let missing = size.saturating_sub(status.ready + status.behind);
+        if missing == 0 && made == 0 {
+            return Ok(0);
+        }
+        if missing == 0 {
+            break Ok(());
+        }
+        if !lease.take(&mut session.client, &settings.layout)? {
+            if when_taken == WhenTaken::Leave {
+                log::info!("another process fills the pool");
+                return Ok(made);
+            }
+            settings.wait(&mut polling, "the warm pool")?;
+            continue;
+        }
+        // Counted again: another process may have filled the pool up to this moment.
+        let status = self::status(&mut session.client, settings, sets)?;
+        let missing = size.saturating_sub(status.ready + status.behind).min(BATCH);
+        match make(session, settings, sets, missing, made == 0, lost_connections) {
+            Ok(()) => made += missing,
+            Err(error) => break Err(error),
+        }
+    };
+    lease.give_back(&mut session.client, &settings.layout);
+    filled.map(|()| made)
+}
+
+/// Makes so many spares.
+fn make(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    sets: &Sets<'_>,
+    count: usize,
+    look_at_first: bool,
+    lost_connections: &mut usize,
+) -> Result<(), Error> {
+    let mut names: Vec<_> = (0..count).map(|_| TenantName::for_spare(fastrand::u64(..))).collect();
     // The first one shows whether the set can be renamed at all.
-    let first = TenantName::for_spare(fastrand::u64(..));
-    let mishaps = Mishaps::default();
-    Provisioning::single(settings, sets.tenant, &mishaps).create(session, &first, None)?;
-    *lost_connections += mishaps.lost.into_inner();
-    let pinned = pinned_functions(&mut session.client, &first)?;
-    if !pinned.is_empty() {
-        drop_spare(session, settings, &first)?;
-        return Err(Error::PoolRefused { functions: pinned });
+    if look_at_first && let Some(first) = names.pop() {
+        let mishaps = Mishaps::default();
+        Provisioning::single(settings, sets.tenant, &mishaps).create(session, &first, None)?;
+        *lost_connections += mishaps.lost.into_inner();
+        let pinned = pinned_functions(&mut session.client, &first)?;
+        if !pinned.is_empty() {
+            drop_spare(session, settings, &first)?;
+            return Err(Error::PoolRefused { functions: pinned });
+        }
     }
-    let names = (1..missing).map(|_| TenantName::for_spare(fastrand::u64(..))).collect();
     let create = registry::draw_ids(&mut session.client, &settings.layout, names)?;
     let (nobody, mut report) = (Overview::default(), Report::default());
     // Whoever fills the pool may have no barrier behind it.
@@ -64,15 +119,16 @@ pub(crate) fn fill(
     *lost_connections += report.lost_connections;
     match report.failures.pop() {
         Some(failure) => Err(failure.into()),
-        None => Ok(missing),
+        None => Ok(()),
     }
 }
 
 /// How many spares there are.
 pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>) -> Result<PoolStatus, Error> {
     let query = format!(
-        "SELECT count(*) FILTER (WHERE digest = $1), count(*) FROM {} WHERE status = 'spare'",
-        settings.layout.table("tenants")
+        "SELECT count(*) FILTER (WHERE digest = $1), count(*) FROM {} WHERE {}",
+        settings.layout.table("tenants"),
+        is_spare_sql("schema_name")
     );
     let rows = client.query_typed(&query, &[(&sets.tenant.digest().to_sql(), Type::INT8)]);
     let rows = registry::rows_or_no_registry(rows, "counting spare schemas")?.unwrap_or_default();
@@ -115,7 +171,11 @@ pub(crate) fn take(
 
 /// Drops all spares; returns how many.
 pub(crate) fn drain(session: &mut Session<'_>, settings: &Settings) -> Result<usize, Error> {
-    let query = format!("SELECT schema_name::text FROM {} WHERE status = 'spare'", settings.layout.table("tenants"));
+    let query = format!(
+        "SELECT schema_name::text FROM {} WHERE {}",
+        settings.layout.table("tenants"),
+        is_spare_sql("schema_name")
+    );
     let rows = session.client.query_typed(&query, &[]);
     let rows = registry::rows_or_no_registry(rows, "listing spare schemas")?.unwrap_or_default();
     for row in &rows {
@@ -140,8 +200,9 @@ fn take_message(settings: &Settings, sets: &Sets<'_>, name: &TenantName) -> Stri
             )
         });
     let is_ready = format!(
-        "status = 'spare' AND digest = {digest} \
-         AND EXISTS (SELECT FROM pg_namespace WHERE oid = schema_oid AND nspname = schema_name)"
+        "{} AND digest = {digest} \
+         AND EXISTS (SELECT FROM pg_namespace WHERE oid = schema_oid AND nspname = schema_name)",
+        is_spare_sql("schema_name")
     );
     // Somebody else may have taken a spare since the loop's query began, or be at work on it.
     let body = format!(
@@ -199,7 +260,7 @@ fn pinned_functions(client: &mut Client, spare: &TenantName) -> Result<Vec<Strin
 fn drop_spare(session: &mut Session<'_>, settings: &Settings, spare: &TenantName) -> Result<(), Error> {
     let literal = Literal(spare.as_str());
     let tenants = settings.layout.table("tenants");
-    let gone = format!("NOT EXISTS (SELECT FROM {tenants} WHERE schema_name = {literal} AND status = 'spare')");
+    let gone = format!("NOT EXISTS (SELECT FROM {tenants} WHERE schema_name = {literal})");
     let sql = format!(
         "DROP SCHEMA IF EXISTS {} CASCADE;\nDELETE FROM {tenants} WHERE schema_name = {literal}",
         Ident(spare.as_str())

@@ -7,11 +7,13 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use include_dir::{Dir, include_dir};
+use postgres::error::SqlState;
 use postgres::types::Type;
 use postgres::{Client, Row};
 
 use crate::error::Error;
 use crate::failure::Failure;
+use crate::history;
 use crate::name::{SchemaName, TenantName};
 use crate::report::Report;
 use crate::set::{Digest, MigrationSet};
@@ -115,7 +117,10 @@ pub(crate) fn found(row: &Row) -> Result<Found, Error> {
 
 /// The tenant of this name. `None` also when there is no registry yet.
 pub(crate) fn find(client: &mut Client, layout: &Layout, name: &TenantName) -> Result<Option<Found>, Error> {
-    let query = select(layout, "WHERE t.schema_name = $1::text::name AND t.status <> 'spare'");
+    if name.is_spare() {
+        return Ok(None);
+    }
+    let query = select(layout, "WHERE t.schema_name = $1::text::name");
     let rows = client.query_typed(&query, &[(&name.as_str(), Type::TEXT)]);
     match rows_or_no_registry(rows, &format!("looking for tenant {name}"))? {
         Some(rows) => rows.first().map(found).transpose(),
@@ -135,9 +140,10 @@ pub(crate) fn find_by_domain(client: &mut Client, layout: &Layout, host: &str) -
 
 /// Every tenant, in registration order.
 pub(crate) fn all(client: &mut Client, layout: &Layout) -> Result<Vec<Tenant>, Error> {
-    let rows = client.query_typed(&select(layout, "WHERE t.status <> 'spare' ORDER BY t.id"), &[]);
+    let rows = client.query_typed(&select(layout, "ORDER BY t.id"), &[]);
     let rows = rows_or_no_registry(rows, "listing the tenants")?.unwrap_or_default();
-    rows.iter().map(|row| found(row).map(|found| found.tenant)).collect()
+    let tenants = rows.iter().map(|row| found(row).map(|found| found.tenant));
+    tenants.filter(|tenant| !tenant.as_ref().is_ok_and(|tenant| tenant.name.is_spare())).collect()
 }
 
 /// Gives a tenant a domain, or makes one it has the primary one. Doing it again changes nothing.
@@ -276,14 +282,31 @@ pub(crate) fn record_run(
     client.query_typed(&query, &parameters).map(|_| ()).map_err(|error| Error::from_driver("recording the run", &error))
 }
 
-/// `None` when the registry's tables do not exist yet.
+/// The tables of the registry that its own history says it has, and that are not there.
+pub(crate) fn missing_tables(client: &mut Client, layout: &Layout) -> Result<Vec<String>, Error> {
+    let doing = || format!("looking at the registry in schema {}", layout.registry);
+    let names = ["sets", "tenants", "tenant_domains", "runs"].map(|table| layout.table(table));
+    let query = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL \
+                 AND to_regclass($2) IS NOT NULL";
+    let history = layout.table(history::TABLE);
+    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] =
+        [(&names.as_slice(), Type::TEXT_ARRAY), (&history, Type::TEXT)];
+    let rows = client.query_typed(query, &parameters).map_err(|error| Error::from_driver(doing(), &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// `None` when the registry's tables do not exist yet, or lack a column that an older binary did not know.
 pub(crate) fn rows_or_no_registry(
     rows: Result<Vec<Row>, postgres::Error>,
     doing: &str,
 ) -> Result<Option<Vec<Row>>, Error> {
     match rows {
         Ok(rows) => Ok(Some(rows)),
-        Err(error) if error.code() == Some(&postgres::error::SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) if error.code().is_some_and(is_not_there_yet) => Ok(None),
         Err(error) => Err(Error::from_driver(doing, &error)),
     }
+}
+
+fn is_not_there_yet(code: &SqlState) -> bool {
+    [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN].contains(&code)
 }

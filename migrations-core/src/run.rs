@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::options::RunOptions;
 use crate::plan::{Overview, PAGE, Question, TenantClaim};
+use crate::pool::WhenTaken;
 use crate::report::Report;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
@@ -155,7 +156,8 @@ fn stages(
         fleet.run(session, overview, create, report)?;
     }
     if options.only.is_empty() && spares < settings.warm_pool {
-        report.tenants.spares += pool::fill(session, settings, sets, settings.warm_pool, &mut report.lost_connections)?;
+        report.tenants.spares +=
+            pool::fill(session, settings, sets, settings.warm_pool, WhenTaken::Leave, &mut report.lost_connections)?;
     }
     Ok(())
 }

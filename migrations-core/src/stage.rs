@@ -10,6 +10,7 @@ use crate::history::Standing;
 use crate::lock::{self, Lock, Polling};
 use crate::name::TenantName;
 use crate::plan::{self, Claim, Overview, Question, Resolver};
+use crate::registry;
 use crate::report::SharedReport;
 use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
@@ -39,7 +40,7 @@ pub(crate) fn prepare(
         found => {
             let claim = match found {
                 Some(overview) => overview.registry,
-                None => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
+                None => unread_registry(session, settings)?,
             };
             bring(session, settings, sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
             ask(session, settings, question)?
@@ -51,6 +52,16 @@ pub(crate) fn prepare(
         overview = ask(session, settings, question)?;
     }
     Ok(overview)
+}
+
+/// What is known of a registry that does not answer the question about the tenants.
+fn unread_registry(session: &mut Session<'_>, settings: &Settings) -> Result<Claim, Error> {
+    let missing = registry::missing_tables(&mut session.client, &settings.layout)?;
+    if missing.is_empty() {
+        plan::registry_claim(&mut session.client, &settings.layout)
+    } else {
+        Err(Error::RegistryDamaged { schema: settings.layout.registry.to_string(), missing })
+    }
 }
 
 /// Asks for an overview of a registry that is there.
@@ -125,7 +136,7 @@ fn current_claim(
     Ok(match (overview, owner) {
         (Some(overview), Owner::Registry) => overview.registry,
         (Some(overview), _) => overview.shared,
-        (None, _) => plan::catalog_claim(&mut session.client, settings.layout.registry.as_str())?,
+        (None, _) => unread_registry(session, settings)?,
     })
 }
 

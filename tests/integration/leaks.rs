@@ -38,7 +38,8 @@ fn a_temporary_table_works_in_runs_groups_sign_ups_and_pools_alike() {
         assert!(migrator(&sets).get_or_create_tenant(&database, &name(tenant)).unwrap().1);
     }
     assert_eq!(migrator(&sets).jobs(1).fill_pool(&database, 3).unwrap(), 3);
-    let report = migrator(&sets).jobs(1).run_with(&database, &RunOptions::new().create([name("i"), name("j")])).unwrap();
+    let report =
+        migrator(&sets).jobs(1).run_with(&database, &RunOptions::new().create([name("i"), name("j")])).unwrap();
     assert_eq!(report.tenants.created, 2, "{:?}", report.failures);
     for tenant in ["a", "f", "g", "h", "i", "j"] {
         assert_eq!(column(&test, &format!("SELECT mail FROM {tenant}.customers")), [format!("boss@{tenant}.com")]);
@@ -53,7 +54,8 @@ fn a_temporary_table_does_not_stand_in_front_of_a_later_migrations_table() {
         let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech", "umbrella"]);
         let report = migrator(&[NOTES, hide, change]).jobs(1).group(group).run(test.database()).unwrap();
         assert_eq!(report.tenants.migrated, 4, "{:?}", report.failures);
-        let columns = "SELECT count(*) FROM pg_attribute WHERE attname = 'author' AND attrelid::regclass::text LIKE '%.notes'";
+        let columns =
+            "SELECT count(*) FROM pg_attribute WHERE attname = 'author' AND attrelid::regclass::text LIKE '%.notes'";
         assert_eq!(number(&test, columns), 4);
     }
 }

@@ -11,6 +11,7 @@
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
+//! | `versions` | registries of older binaries, and older binaries beside newer ones |
 //! | `leaks` | what a migration leaves in the session |
 
 // A test says what went wrong by panicking.
@@ -29,3 +30,4 @@ mod proxy;
 mod rerun;
 mod takeover;
 mod tenants;
+mod versions;

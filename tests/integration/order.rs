@@ -125,7 +125,10 @@ fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
         let of = |schema: &migrations_core::Rehearsal| format!("{} {}", schema.set, schema.migrations.join(" "));
         sends(migrator).iter().map(of).collect::<Vec<_>>()
     };
-    assert_eq!(titles(&migrator), ["registry V1__registry V2__leases_and_marks", "shared V1__plans", "tenant V1__notes V2__author"]);
+    assert_eq!(
+        titles(&migrator),
+        ["registry V1__registry V2__leases_and_marks", "shared V1__plans", "tenant V1__notes V2__author"]
+    );
     assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('acme', 'migrations')"), 0);
 
     // Sending it by hand does what a run does.
