@@ -1,5 +1,6 @@
 //! Sends one schema its scripts, and says what became of them.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use postgres::error::{ErrorPosition, SqlState};
@@ -12,10 +13,11 @@ use crate::error::Error;
 use crate::failure::{Failure, Reason};
 use crate::gate::Point;
 use crate::history;
+use crate::inspect::{self, Stopped};
 use crate::locate;
 use crate::lock::{self, Polling};
 use crate::retry::{Mishaps, is_lost, is_transient};
-use crate::script::{Job, Origin, Script, Step};
+use crate::script::{Job, Origin, Step};
 use crate::server_error::ServerError;
 use crate::set::{Mode, Outside};
 
@@ -120,7 +122,7 @@ impl<'a> Session<'a> {
                 Step::Outside(index) => index + 1,
             };
             let done = match step {
-                Step::Together(range) => self.together(&job, &job.script(range)),
+                Step::Together(range) => self.together(&job, range),
                 Step::Outside(index) => self.outside(&job, index),
             };
             match done {
@@ -138,8 +140,21 @@ impl<'a> Session<'a> {
         Outcome::Done(job.applied - start)
     }
 
-    fn together(&mut self, job: &Job<'_>, script: &Script) -> Result<(), Refusal> {
-        self.client.batch_execute(&script.message()).map_err(|error| {
+    fn together(&mut self, job: &Job<'_>, migrations: Range<usize>) -> Result<(), Refusal> {
+        let script = &job.script(migrations.clone());
+        let sent = if job.inspect {
+            inspect::send(&mut self.client, job, script, &job.allowed_schemas(migrations))
+        } else {
+            let sent = self.client.batch_execute(&script.message());
+            sent.map_err(|error| Stopped::Refused { error, sent: script.clone() })
+        };
+        sent.map_err(|stopped| {
+            let (error, sent) = match stopped {
+                Stopped::Refused { error, sent } => (error, sent),
+                Stopped::Outside(found) => {
+                    return Refusal::Failed(Box::new(failure(job, Reason::Server(found))));
+                }
+            };
             refusal(job, &error, |failure| {
                 if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
                     failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
@@ -147,7 +162,7 @@ impl<'a> Session<'a> {
                 if is_transient(failure) && !job.is_last_try {
                     return;
                 }
-                if let Some(place) = locate::place(&mut self.client, job, script, &error) {
+                if let Some(place) = locate::place(&mut self.client, job, script, &sent, &error) {
                     failure.migration = Some(place.migration);
                     failure.excerpt = Some(place.excerpt);
                 }

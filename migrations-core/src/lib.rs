@@ -44,6 +44,7 @@
 //! | `preflight` | what is going to hurt, said before it does |
 //! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
 //! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
+//! | `inspect` | sends a script so that what it does outside of its schema is seen before it is committed |
 //! | `locate` | the place in a migration that an error is about |
 //! | `apply` | sends a script, and says what became of it |
 //! | `stage` | the registry and the shared set, which come before the tenants |
@@ -74,6 +75,7 @@ mod failure;
 mod fleet;
 mod gate;
 mod history;
+mod inspect;
 mod lease;
 mod locate;
 mod lock;

@@ -15,10 +15,16 @@ pub(crate) struct Place {
     pub(crate) excerpt: Excerpt,
 }
 
-/// The place that `error`, which `script` caused, is about.
-pub(crate) fn place(client: &mut Client, job: &Job<'_>, script: &Script, error: &DriverError) -> Option<Place> {
+/// The place that `error` is about, which came when `sent`, the whole script or a part of it, was sent.
+pub(crate) fn place(
+    client: &mut Client,
+    job: &Job<'_>,
+    script: &Script,
+    sent: &Script,
+    error: &DriverError,
+) -> Option<Place> {
     let (index, offset) = match position(error) {
-        Some(position) => script.source(position)?,
+        Some(position) => sent.source(position)?,
         None => replay(client, job, script, error)?,
     };
     let migration = &job.set.migrations()[index];

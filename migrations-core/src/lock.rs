@@ -19,6 +19,8 @@ pub(crate) const TENANT_BUSY: &str = "MGB02";
 pub(crate) const STALE: &str = "MGS01";
 /// A migration changed what is not its tenant's.
 pub(crate) const TRESPASS: &str = "MGI01";
+/// Others change what a migration's effects are compared with.
+pub(crate) const OTHERS: &str = "MGI02";
 
 /// A lock that a message takes before anything else.
 #[derive(Clone, Copy, Debug)]

@@ -69,10 +69,14 @@ pub(crate) enum Step {
 }
 
 /// A message in parts, so that an error's position leads back to a migration.
+#[derive(Clone, Default)]
 pub(crate) struct Script {
     parts: Vec<Part>,
+    /// The parts that are migrations, with what stands between them.
+    migrations: Range<usize>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) sql: String,
     /// The migration that the text is, when it is one.
@@ -145,7 +149,7 @@ impl<'a> Job<'a> {
 
     /// The message for migrations that run in one transaction.
     pub(crate) fn script(&self, migrations: Range<usize>) -> Script {
-        let mut script = Script { parts: Vec::new() };
+        let mut script = Script::default();
         for sql in self.opening() {
             script.push(sql);
         }
@@ -162,6 +166,7 @@ impl<'a> Job<'a> {
         if migrations.start == 0 {
             script.push(history::create_table(self.schema()));
         }
+        let first = script.parts.len();
         for index in migrations.clone() {
             script.push(self.search_path());
             let migration = &self.set.migrations()[index];
@@ -175,6 +180,7 @@ impl<'a> Job<'a> {
         if self.inspect {
             script.push(self.inspection(migrations.clone()));
         }
+        script.migrations = first..script.parts.len();
         self.gate(&mut script, Point::Applied);
         script.push(self.record(migrations.end));
         self.gate(&mut script, Point::Recorded);
@@ -185,10 +191,15 @@ impl<'a> Job<'a> {
         script.parts.extend(self.settings.gate.at(point).map(|sql| Part { sql, migration: None }));
     }
 
-    fn inspection(&self, migrations: Range<usize>) -> String {
+    /// Schemas that these migrations say they change beside their own.
+    pub(crate) fn allowed_schemas(&self, migrations: Range<usize>) -> Vec<&'a str> {
         let allowed = self.set.migrations()[migrations].iter().flat_map(Migration::allowed_schemas);
-        let allowed: Vec<_> =
-            allowed.map(String::as_str).chain([self.schema()]).map(|name| Literal(name).to_string()).collect();
+        allowed.map(String::as_str).collect()
+    }
+
+    fn inspection(&self, migrations: Range<usize>) -> String {
+        let allowed = self.allowed_schemas(migrations).into_iter().chain([self.schema()]);
+        let allowed: Vec<_> = allowed.map(|name| Literal(name).to_string()).collect();
         // Written so that the planner expects few rows.
         let ours = "CASE WHEN age(xmin) = our_age THEN 1 \
                     WHEN age(xmin) NOT BETWEEN our_age - 10000 AND our_age THEN 0 \
@@ -360,6 +371,13 @@ impl Script {
 
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// The message in three: what comes before the migrations, these, and what comes behind them.
+    pub(crate) fn around_migrations(&self) -> [Self; 3] {
+        let Range { start, end } = self.migrations;
+        [0..start, start..end, end..self.parts.len()]
+            .map(|range| Self { migrations: 0..range.len(), parts: self.parts[range].to_vec() })
     }
 
     /// The whole message.

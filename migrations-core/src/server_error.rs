@@ -36,6 +36,11 @@ impl ServerError {
         }
     }
 
+    /// What the framework itself finds, in the server's form.
+    pub(crate) fn raised(sqlstate: &str, message: String, hint: String) -> Self {
+        Self { sqlstate: sqlstate.to_owned(), message, detail: None, hint: Some(hint), context: None, advice: None }
+    }
+
     /// The five-character SQLSTATE.
     pub fn sqlstate(&self) -> &str {
         &self.sqlstate

@@ -12,11 +12,13 @@
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
+//! | `canary` | what a migration changes outside of its tenant, by whatever way |
 //! | `leaks` | what a migration leaves in the session |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
+mod canary;
 mod failure;
 mod fixture;
 mod fleet;

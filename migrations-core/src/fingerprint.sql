@@ -1,0 +1,196 @@
+-- What lies outside of a tenant, a row for every catalog row with a hash of it: the schemas that are not tenants', what the
+-- database itself has, the registry's rows written so far, the session's settings.
+--
+-- It starts from the schemas and follows their dependencies, so that its cost is that of what is outside, however many tenants
+-- there are. Left out is what a foreign key of a tenant to a shared table changes there (`relhastriggers`, its triggers).
+WITH outside AS MATERIALIZED (
+    SELECT n.oid
+    FROM pg_namespace n
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND n.nspname <> ALL (%allowed%::name[])
+        AND NOT EXISTS (SELECT FROM %tenants% t WHERE t.schema_name = n.nspname)
+),
+members AS MATERIALIZED (
+    SELECT DISTINCT d.classid, d.objid
+    FROM outside o
+    JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = o.oid
+),
+relations AS MATERIALIZED (
+    SELECT m.objid AS oid FROM members m WHERE m.classid = 'pg_class'::regclass
+    UNION
+    SELECT i.indexrelid
+    FROM members m JOIN pg_index i ON i.indrelid = m.objid
+    WHERE m.classid = 'pg_class'::regclass
+    UNION
+    SELECT t.typrelid
+    FROM members m JOIN pg_type t ON t.oid = m.objid
+    WHERE m.classid = 'pg_type'::regclass AND t.typtype = 'c'
+),
+objects AS MATERIALIZED (
+    SELECT 'pg_namespace'::regclass AS classid, n.oid AS objid, 0 AS objsubid, n::text AS content
+    FROM outside o JOIN pg_namespace n ON n.oid = o.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, c.oid, 0, ROW (
+        c.relname, c.relnamespace, c.reloftype, c.relowner, c.relam, c.relfilenode, c.reltablespace, c.relpersistence,
+        c.relkind, c.relnatts, c.relchecks, c.relhasrules, c.relrowsecurity, c.relforcerowsecurity, c.relispopulated,
+        c.relreplident, c.relispartition, c.relacl, c.reloptions, c.relpartbound
+    )::text
+    FROM relations r JOIN pg_class c ON c.oid = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, a.attrelid, a.attnum::int4, a::text
+    FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid
+    UNION ALL
+    SELECT 'pg_attrdef'::regclass, d.oid, 0, d::text
+    FROM relations r JOIN pg_attrdef d ON d.adrelid = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid, 0, i::text
+    FROM relations r JOIN pg_index i ON i.indexrelid = r.oid
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid, 0, k::text
+    FROM relations r JOIN pg_constraint k ON k.conrelid = r.oid
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid, 0, k::text
+    FROM members m JOIN pg_constraint k ON k.contypid = m.objid
+    WHERE m.classid = 'pg_type'::regclass
+    UNION ALL
+    SELECT 'pg_trigger'::regclass, t.oid, 0, t::text
+    FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid
+    WHERE NOT t.tgisinternal OR t.tgconstrrelid IN (SELECT oid FROM relations)
+    UNION ALL
+    SELECT 'pg_policy'::regclass, p.oid, 0, p::text
+    FROM relations r JOIN pg_policy p ON p.polrelid = r.oid
+    UNION ALL
+    SELECT 'pg_rewrite'::regclass, w.oid, 0, w::text
+    FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.inhparent, 0, i::text
+    FROM relations r JOIN pg_inherits i ON i.inhparent = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.inhrelid, 0, i::text
+    FROM relations r JOIN pg_inherits i ON i.inhrelid = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, p.partrelid, 0, p::text
+    FROM relations r JOIN pg_partitioned_table p ON p.partrelid = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, s.seqrelid, 0, s::text
+    FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
+    UNION ALL
+    SELECT 'pg_statistic_ext'::regclass, s.oid, 0, ROW (s.stxname, s.stxrelid, s.stxnamespace, s.stxowner, s.stxkeys)::text
+    FROM relations r JOIN pg_statistic_ext s ON s.stxrelid = r.oid
+    UNION ALL
+    SELECT 'pg_publication_rel'::regclass, p.oid, 0, p::text
+    FROM relations r JOIN pg_publication_rel p ON p.prrelid = r.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, f.ftrelid, 0, f::text
+    FROM relations r JOIN pg_foreign_table f ON f.ftrelid = r.oid
+    UNION ALL
+    SELECT m.classid, t.oid, 0, t::text
+    FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
+    UNION ALL
+    SELECT m.classid, e.enumtypid, 0, e::text
+    FROM members m JOIN pg_enum e ON m.classid = 'pg_type'::regclass AND e.enumtypid = m.objid
+    UNION ALL
+    SELECT m.classid, r.rngtypid, 0, r::text
+    FROM members m JOIN pg_range r ON m.classid = 'pg_type'::regclass AND r.rngtypid = m.objid
+    UNION ALL
+    SELECT m.classid, p.oid, 0, p::text
+    FROM members m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+    UNION ALL
+    SELECT m.classid, a.aggfnoid, 0, a::text
+    FROM members m JOIN pg_aggregate a ON m.classid = 'pg_proc'::regclass AND a.aggfnoid = m.objid
+    UNION ALL
+    SELECT m.classid, o.oid, 0, o::text
+    FROM members m JOIN pg_operator o ON m.classid = 'pg_operator'::regclass AND o.oid = m.objid
+    UNION ALL
+    SELECT m.classid, o.oid, 0, o::text
+    FROM members m JOIN pg_opclass o ON m.classid = 'pg_opclass'::regclass AND o.oid = m.objid
+    UNION ALL
+    SELECT m.classid, o.oid, 0, o::text
+    FROM members m JOIN pg_opfamily o ON m.classid = 'pg_opfamily'::regclass AND o.oid = m.objid
+    UNION ALL
+    SELECT m.classid, a.amopfamily, 0, a::text
+    FROM members m JOIN pg_amop a ON m.classid = 'pg_opfamily'::regclass AND a.amopfamily = m.objid
+    UNION ALL
+    SELECT m.classid, a.amprocfamily, 0, a::text
+    FROM members m JOIN pg_amproc a ON m.classid = 'pg_opfamily'::regclass AND a.amprocfamily = m.objid
+    UNION ALL
+    SELECT m.classid, c.oid, 0, c::text
+    FROM members m JOIN pg_collation c ON m.classid = 'pg_collation'::regclass AND c.oid = m.objid
+    UNION ALL
+    SELECT m.classid, c.oid, 0, c::text
+    FROM members m JOIN pg_conversion c ON m.classid = 'pg_conversion'::regclass AND c.oid = m.objid
+    UNION ALL
+    SELECT m.classid, c.oid, 0, c::text
+    FROM members m JOIN pg_ts_config c ON m.classid = 'pg_ts_config'::regclass AND c.oid = m.objid
+    UNION ALL
+    SELECT m.classid, c.mapcfg, 0, c::text
+    FROM members m JOIN pg_ts_config_map c ON m.classid = 'pg_ts_config'::regclass AND c.mapcfg = m.objid
+    UNION ALL
+    SELECT m.classid, d.oid, 0, d::text
+    FROM members m JOIN pg_ts_dict d ON m.classid = 'pg_ts_dict'::regclass AND d.oid = m.objid
+    UNION ALL
+    SELECT m.classid, p.oid, 0, p::text
+    FROM members m JOIN pg_ts_parser p ON m.classid = 'pg_ts_parser'::regclass AND p.oid = m.objid
+    UNION ALL
+    SELECT m.classid, t.oid, 0, t::text
+    FROM members m JOIN pg_ts_template t ON m.classid = 'pg_ts_template'::regclass AND t.oid = m.objid
+    UNION ALL
+    SELECT 'pg_default_acl'::regclass, a.oid, 0, a::text
+    FROM pg_default_acl a
+    WHERE a.defaclnamespace IN (SELECT oid FROM outside) OR (a.defaclnamespace = 0 AND NOT %database%)
+    UNION ALL
+    -- From here on what no schema holds.
+    SELECT 'pg_extension'::regclass, e.oid, 0, e::text FROM pg_extension e WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_cast'::regclass, c.oid, 0, c::text FROM pg_cast c WHERE NOT %database% AND c.oid >= 16384
+    UNION ALL
+    SELECT 'pg_language'::regclass, l.oid, 0, l::text FROM pg_language l WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_event_trigger'::regclass, t.oid, 0, t::text FROM pg_event_trigger t WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_publication'::regclass, p.oid, 0, p::text FROM pg_publication p WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_foreign_data_wrapper'::regclass, f.oid, 0, f::text FROM pg_foreign_data_wrapper f WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_foreign_server'::regclass, s.oid, 0, s::text FROM pg_foreign_server s WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_am'::regclass, a.oid, 0, a::text FROM pg_am a WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_transform'::regclass, t.oid, 0, t::text FROM pg_transform t WHERE NOT %database%
+    UNION ALL
+    SELECT 'pg_database'::regclass, d.oid, 0,
+        ROW (d.datname, d.datdba, d.encoding, d.datistemplate, d.datallowconn, d.datconnlimit, d.dattablespace, d.datacl)::text
+    FROM pg_database d WHERE NOT %database% AND d.datname = current_database()
+    UNION ALL
+    SELECT 'pg_database'::regclass, s.setdatabase, 0, s::text
+    FROM pg_db_role_setting s
+    WHERE NOT %database% AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+),
+comments AS (
+    SELECT o.classid, o.objid, d.objsubid, d::text AS content
+    FROM (SELECT DISTINCT classid, objid FROM objects) o
+    JOIN pg_description d ON d.classoid = o.classid AND d.objoid = o.objid
+    UNION ALL
+    SELECT o.classid, o.objid, l.objsubid, l::text
+    FROM (SELECT DISTINCT classid, objid FROM objects) o
+    JOIN pg_seclabel l ON l.classoid = o.classid AND l.objoid = o.objid
+)
+SELECT classid::oid::int8, objid::int8, objsubid, NULL AS name,
+    -- Several rows of one object in any order.
+    sum(hashtextextended(content, 0)::numeric)::text AS content
+FROM (SELECT * FROM objects UNION ALL SELECT * FROM comments) AS found
+GROUP BY classid, objid, objsubid
+UNION ALL
+-- A tenant may bring roles of its own; those that are there are not changed.
+SELECT 'pg_authid'::regclass::oid::int8, r.oid::int8, -1, NULL, r::text FROM pg_roles r WHERE NOT %database%
+UNION ALL
+SELECT NULL, NULL, 0, 'rows of ' || c.oid::regclass,
+    ROW (
+        pg_stat_get_xact_tuples_inserted(c.oid), pg_stat_get_xact_tuples_updated(c.oid),
+        pg_stat_get_xact_tuples_deleted(c.oid)
+    )::text
+FROM pg_class c
+WHERE c.oid = ANY (ARRAY[%registry%]::regclass[])
+UNION ALL
+SELECT NULL, NULL, 0, 'setting ' || s.name, s.setting FROM pg_settings s
+UNION ALL
+SELECT NULL, NULL, 0, 'the role', ROW (current_user, session_user)::text

@@ -1,0 +1,200 @@
+//! The first tenant of every script is committed only when nothing outside of it has changed, whatever a migration puts
+//! together while it runs.
+
+use migrations_core::{Migrator, RunOptions};
+use migrations_testing::TestDatabase;
+
+use crate::fixture::{NOTES, column, execute, exists, migrator, name, number, set, with_tenants};
+
+/// What all tenants share, of every kind.
+const SHARED: &str = "\
+CREATE TABLE plans (code text PRIMARY KEY, price int CHECK (price > 0), region text);
+INSERT INTO plans VALUES ('free', 1, 'eu');
+CREATE INDEX plans_price_idx ON plans (price);
+CREATE TABLE countries (code text PRIMARY KEY);
+CREATE TABLE plan_countries (plan text REFERENCES plans, country text REFERENCES countries);
+CREATE VIEW plan_codes AS SELECT code FROM plans;
+CREATE MATERIALIZED VIEW plan_prices AS SELECT price FROM plans;
+CREATE SEQUENCE numbers;
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TYPE pair AS (a int, b int);
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2';
+CREATE TRIGGER touch BEFORE UPDATE ON plans FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE RULE no_delete AS ON DELETE TO plans DO INSTEAD NOTHING;
+CREATE POLICY everybody ON plans USING (true);
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = same);
+CREATE COLLATION c_too FROM \"C\";
+CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
+CREATE TEXT SEARCH DICTIONARY plain (TEMPLATE = simple);
+CREATE STATISTICS plan_statistics ON code, region FROM plans;
+CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+COMMENT ON TABLE plans IS 'what one can buy';";
+
+fn sharing(tenant: &[(&str, &str)]) -> Migrator {
+    Migrator::new(set("shared", &[("V1__shared", SHARED)]), set("tenant", tenant))
+}
+
+/// What there is outside of the tenant `acme`, as `pg_dump` and the catalog see it.
+fn outside(test: &TestDatabase) -> Vec<String> {
+    let queries = [
+        "SELECT c.oid::text || c.xmin || coalesce(c.relacl::text, '') FROM pg_class c \
+         WHERE relnamespace <> 'acme'::regnamespace AND NOT relisshared AND c.oid > 16384 ORDER BY 1",
+        "SELECT d::text FROM pg_description d WHERE d.objoid > 16384 ORDER BY 1",
+        "SELECT e::text FROM pg_enum e ORDER BY 1",
+        "SELECT p.oid::text || p.xmin FROM pg_proc p WHERE p.oid > 16384 ORDER BY 1",
+        "SELECT p::text FROM public.plans p",
+        "SELECT to_jsonb(t)::text FROM migrations.tenants t WHERE schema_name <> 'acme' ORDER BY 1",
+    ];
+    queries.iter().flat_map(|query| column(test, query)).collect()
+}
+
+/// What a tenant's migration executes, and what the refusal has to name.
+const LEAKS: [(&str, &str); 47] = [
+    ("DROP TABLE public.plans CASCADE", "table public.plans"),
+    ("DROP TABLE public.countries CASCADE", "table public.countries"),
+    ("DROP VIEW public.plan_codes", "view public.plan_codes"),
+    ("DROP MATERIALIZED VIEW public.plan_prices", "materialized view public.plan_prices"),
+    ("REFRESH MATERIALIZED VIEW public.plan_prices", "materialized view public.plan_prices"),
+    ("DROP INDEX public.plans_price_idx", "index public.plans_price_idx"),
+    ("REINDEX INDEX public.plans_price_idx", "index public.plans_price_idx"),
+    ("DROP SEQUENCE public.numbers", "sequence public.numbers"),
+    ("ALTER SEQUENCE public.numbers RESTART WITH 7", "sequence public.numbers"),
+    ("DROP TYPE public.pair", "type public.pair"),
+    ("ALTER TYPE public.pair ADD ATTRIBUTE c int", "public.pair"),
+    ("ALTER TYPE public.mood RENAME VALUE ''good'' TO ''best''", "type public.mood"),
+    ("ALTER TYPE public.mood ADD VALUE ''ugly''", "type public.mood"),
+    ("DROP DOMAIN public.positive", "type public.positive"),
+    ("ALTER DOMAIN public.positive SET DEFAULT 1", "type public.positive"),
+    ("DROP FUNCTION public.touch() CASCADE", "function public.touch()"),
+    ("ALTER FUNCTION public.touch() SECURITY DEFINER", "function public.touch()"),
+    ("GRANT SELECT ON public.plans TO pg_monitor", "table public.plans"),
+    ("GRANT SELECT (code) ON public.plans TO pg_monitor", "column code of table public.plans"),
+    ("GRANT CREATE ON SCHEMA public TO pg_monitor", "schema public"),
+    ("COMMENT ON TABLE public.plans IS NULL", "table public.plans"),
+    ("COMMENT ON COLUMN public.plans.code IS ''x''", "column code of table public.plans"),
+    ("ALTER TABLE public.plans ALTER region SET NOT NULL", "column region of table public.plans"),
+    ("ALTER TABLE public.plans ALTER region SET DEFAULT 1", "column region of table public.plans"),
+    ("ALTER TABLE public.plans DROP COLUMN region", "public.plans"),
+    ("ALTER TABLE public.plans RENAME COLUMN region TO area", "of table public.plans"),
+    (
+        "ALTER TABLE public.plans DROP CONSTRAINT plans_price_check",
+        "constraint plans_price_check on table public.plans",
+    ),
+    ("ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY", "table public.plans"),
+    ("ALTER TABLE public.plans DISABLE TRIGGER ALL", "trigger touch on table public.plans"),
+    ("ALTER TABLE public.plans SET (fillfactor = 50)", "table public.plans"),
+    ("ALTER TABLE public.parts DETACH PARTITION public.parts_1", "public.parts"),
+    ("CREATE TABLE parts_2 PARTITION OF public.parts FOR VALUES FROM (10) TO (20)", "table public.parts"),
+    ("DROP TRIGGER touch ON public.plans", "trigger touch on table public.plans"),
+    ("DROP RULE no_delete ON public.plans", "rule no_delete on table public.plans"),
+    ("DROP POLICY everybody ON public.plans", "policy everybody on table public.plans"),
+    ("CREATE POLICY nobody ON public.plans USING (false)", "policy nobody on table public.plans"),
+    ("DROP OPERATOR public.=== (int, int)", "operator public.===(integer,integer)"),
+    ("DROP COLLATION public.c_too", "collation public.c_too"),
+    ("DROP TEXT SEARCH CONFIGURATION public.words", "text search configuration public.words"),
+    ("ALTER TEXT SEARCH CONFIGURATION public.words DROP MAPPING FOR word", "text search configuration public.words"),
+    ("DROP TEXT SEARCH DICTIONARY public.plain", "text search dictionary public.plain"),
+    ("DROP STATISTICS public.plan_statistics", "statistics object public.plan_statistics"),
+    ("CREATE INDEX leak ON public.plans (region)", "index public.leak"),
+    ("TRUNCATE public.plan_countries", "table public.plan_countries"),
+    ("CREATE EXTENSION pg_trgm", "extension pg_trgm"),
+    ("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor", "default privileges"),
+    ("UPDATE migrations.tenants SET metadata = ''{\"seats\": 1}''", "rows of migrations.tenants"),
+];
+
+#[test]
+fn what_is_dropped_altered_or_granted_outside_by_execute_is_refused_whole() {
+    let test = with_tenants(&sharing(&[NOTES]), &["acme", "globex"]);
+    let before = outside(&test);
+    let only = || RunOptions::new().only([name("acme")]);
+    for (leak, what) in LEAKS {
+        if leak.contains("pg_trgm")
+            && number(&test, "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'") == 0
+        {
+            continue;
+        }
+        let sql = format!("CREATE TABLE mine (); DO $$ BEGIN EXECUTE '{leak}'; END $$");
+        let report = sharing(&[NOTES, ("V2__leak", &sql)]).run_with(test.database(), &only()).unwrap();
+        assert_eq!(report.failures.len(), 1, "{leak}");
+        assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{leak}: {}", report.failures[0]);
+        assert!(report.failures[0].message().contains(what), "{leak}: {}", report.failures[0].message());
+        assert!(!exists(&test, "acme.mine"), "{leak}");
+        assert_eq!(outside(&test), before, "{leak}");
+    }
+}
+
+#[test]
+fn what_is_dropped_in_another_tenant_is_refused_and_what_is_dropped_in_the_own_schema_is_not() {
+    let test = with_tenants(&sharing(&[NOTES]), &["acme", "globex"]);
+    execute(
+        &test,
+        "CREATE TYPE globex.mood AS ENUM ('a'); CREATE FUNCTION globex.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    );
+    for leak in
+        ["DROP TABLE globex.notes", "TRUNCATE globex.notes", "DROP TYPE globex.mood", "DROP FUNCTION globex.f()"]
+    {
+        let sql = format!("DO $$ BEGIN IF current_schema() = 'acme' THEN EXECUTE '{leak}'; END IF; END $$");
+        let report = sharing(&[NOTES, ("V2__leak", &sql)])
+            .run_with(test.database(), &RunOptions::new().only([name("acme")]))
+            .unwrap();
+        assert_eq!(report.failures.first().and_then(|f| f.sqlstate()), Some("MGI01"), "{leak}: {:?}", report.failures);
+        assert!(report.failures[0].message().contains("globex."), "{leak}: {}", report.failures[0].message());
+    }
+    let own = "CREATE TABLE brief (id int); CREATE TYPE short AS ENUM ('a'); CREATE TEMP TABLE scratch ();\n\
+               CREATE FUNCTION gone() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+               DROP TABLE brief, notes; DROP TYPE short; DROP FUNCTION gone(); CREATE ROLE tenant_role_of_a_test;\n\
+               DROP ROLE tenant_role_of_a_test;";
+    let report = sharing(&[NOTES, ("V2__own", own)]).run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
+    let (_, created) = sharing(&[NOTES, ("V2__own", own)]).get_or_create_tenant(test.database(), &name("new")).unwrap();
+    assert!(created);
+}
+
+#[test]
+fn a_foreign_key_to_a_shared_table_that_a_later_migration_drops_is_no_change() {
+    let key = ("V2__key", "ALTER TABLE notes ADD COLUMN plan text CONSTRAINT plan_key REFERENCES plans");
+    let drop = ("V3__drop", "ALTER TABLE notes DROP CONSTRAINT plan_key");
+    let all = sharing(&[NOTES, key, drop]);
+    let test = with_tenants(&sharing(&[NOTES, key]), &["acme", "globex"]);
+    let report = all.run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
+    for tenant in ["initech", "umbrella"] {
+        // Vacuuming takes the mark of a table that has no triggers any more; a sign-up sets it again.
+        execute(&test, "VACUUM plans");
+        assert!(sharing(&[NOTES, key, drop]).get_or_create_tenant(test.database(), &name(tenant)).unwrap().1);
+    }
+    assert!(sharing(&[NOTES, key, drop]).jobs(2).fill_pool(test.database(), 2).is_ok());
+}
+
+#[test]
+fn what_others_change_outside_meanwhile_is_not_blamed_on_the_tenant() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    // The first time, another session changes a shared table between the two looks.
+    execute(
+        &test,
+        "CREATE TABLE public.looks (); CREATE EXTENSION IF NOT EXISTS plpgsql; \
+         CREATE FUNCTION public.other_session() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+           IF to_regclass('public.meanwhile') IS NULL THEN \
+             PERFORM pg_sleep(0.3); \
+           END IF; END $$",
+    );
+    let slow = ("V2__slow", "SELECT public.other_session()");
+    let report = std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let at_it =
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+            while number(&test, at_it) == 0 {
+                std::thread::yield_now();
+            }
+            execute(&test, "CREATE TABLE public.meanwhile ()");
+        });
+        let report = migrator(&[NOTES, slow]).jobs(1).run(test.database()).unwrap();
+        other.join().unwrap();
+        report
+    });
+    assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
+    assert!(exists(&test, "public.meanwhile"));
+}
