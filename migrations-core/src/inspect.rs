@@ -5,13 +5,13 @@
 //! fingerprint of every catalog row, dropped things included. What differs is ours when it is as before once the
 //! transaction is rolled back; otherwise another session has changed it meanwhile, and the tenant is sent again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use postgres::types::Type;
 use postgres::{Client, Error as DriverError};
 
 use crate::lock;
-use crate::script::{Job, Script};
+use crate::script::{Job, Origin, Script};
 use crate::server_error::ServerError;
 use crate::sql::{BEGINNING, Literal};
 
@@ -105,11 +105,15 @@ fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str
 fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str]) -> Result<Findings, Stopped> {
     let ours = |error| Stopped::Refused { error, sent: Script::default() };
     let [opening, migrations, _] = script.around_migrations();
-    client.batch_execute("BEGIN").map_err(ours)?;
-    run(client, opening)?;
+    client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
     let before = look(client, job, allowed).map_err(ours)?;
-    let own = own(client, job).map_err(ours)?;
-    run(client, migrations)?;
+    let own = match job.origin {
+        Origin::Exists => own(client, job).map_err(ours)?,
+        Origin::Created { .. } => HashSet::new(),
+    };
+    if let Err(error) = client.batch_execute(&migrations.message()) {
+        return Err(Stopped::Refused { error, sent: migrations });
+    }
     let after = look(client, job, allowed).map_err(ours)?;
     let changed = differences(&before, &after);
     let changed = describe(client, changed).map_err(ours)?;
@@ -119,12 +123,8 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str]) 
 
 fn finish(client: &mut Client, script: &Script) -> Result<(), Stopped> {
     let [_, _, closing] = script.around_migrations();
-    run(client, closing)?;
-    client.batch_execute("COMMIT").map_err(|error| Stopped::Refused { error, sent: Script::default() })
-}
-
-fn run(client: &mut Client, part: Script) -> Result<(), Stopped> {
-    client.batch_execute(&part.message()).map_err(|error| Stopped::Refused { error, sent: part })
+    let message = format!("{}COMMIT", closing.message());
+    client.batch_execute(&message).map_err(|error| Stopped::Refused { error, sent: closing })
 }
 
 /// What of the findings is the script's doing: it is as before, now that the transaction is rolled back.
@@ -175,7 +175,7 @@ fn look(client: &mut Client, job: &Job<'_>, allowed: &[&str]) -> Result<Seen, Dr
 }
 
 /// What depends on the schema: dropping any of it is the tenant's own business.
-fn own(client: &mut Client, job: &Job<'_>) -> Result<std::collections::HashSet<(i64, i64)>, DriverError> {
+fn own(client: &mut Client, job: &Job<'_>) -> Result<HashSet<(i64, i64)>, DriverError> {
     let query = format!(
         "WITH RECURSIVE own (classid, objid) AS (
     SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname = {}
@@ -201,6 +201,12 @@ fn differences(before: &Seen, after: &Seen) -> Vec<Key> {
     let dropped = before.keys().filter(|key| !after.contains_key(key));
     let mut keys: Vec<_> = new.map(|(key, _)| key).chain(dropped).cloned().collect();
     keys.sort();
+    // The columns of a table that has come or gone are not worth a word each.
+    let is_whole = |key: &Key| {
+        let table = Key { part: 0, ..key.clone() };
+        key.part > 0 && before.contains_key(&table) != after.contains_key(&table)
+    };
+    keys.retain(|key| !is_whole(key));
     keys
 }
 

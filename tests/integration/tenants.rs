@@ -143,7 +143,7 @@ fn a_migration_that_changes_another_schema_is_refused_before_anything_is_done() 
 fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech"]);
     let leaks = [
-        ("EXECUTE 'CREATE TABLE public.leak (a int)'", "relation public.leak"),
+        ("EXECUTE 'CREATE TABLE public.leak (a int)'", "table public.leak"),
         ("EXECUTE 'CREATE FUNCTION globex.leak() RETURNS int LANGUAGE sql AS ''SELECT 1'''", "function globex.leak()"),
         ("EXECUTE 'CREATE TYPE public.leak AS ENUM (''a'')'", "type public.leak"),
         ("EXECUTE 'ALTER TABLE globex.notes ADD CHECK (id > 0)'", "relation globex.notes"),
@@ -159,7 +159,7 @@ fn what_a_migration_puts_together_while_it_runs_cannot_leave_the_tenant_either()
         // In a subtransaction.
         (
             "BEGIN EXECUTE 'CREATE TABLE public.leak (a int)'; EXCEPTION WHEN division_by_zero THEN NULL; END",
-            "relation public.leak",
+            "table public.leak",
         ),
     ];
     let before = column(&test, "SELECT c.oid::text || c.xmin FROM pg_class c ORDER BY 1");
