@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command as Grammar, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use migrations_core::TenantName;
+use migrations_core::{RoleName, TenantName};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -69,6 +69,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     #[allow(clippy::option_option, reason = "not given, given, given with a folder")]
     pub(crate) embedded: Option<Option<PathBuf>>,
+
+    /// Run tenants' migrations as this role, which owns their schemas
+    #[arg(long, global = true, value_name = "ROLE")]
+    pub(crate) tenant_role: Option<RoleName>,
 
     /// How to show the result: for people, or as one JSON object
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]

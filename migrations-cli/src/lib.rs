@@ -95,7 +95,13 @@ fn execute<'a>(args: &[OsString], migrator: impl IntoMigrator, stdout: Stream<'a
     output.configure(&cli.global);
     logging::start(&cli.global, output.progress());
     let done = match migrator.into_migrator() {
-        Ok(migrator) => command::run(cli, migrator, &mut output),
+        Ok(migrator) => {
+            let migrator = match &cli.global.tenant_role {
+                Some(role) => migrator.tenant_role(role.clone()),
+                None => migrator,
+            };
+            command::run(cli, migrator, &mut output)
+        }
         Err(error) => Err(error.into()),
     };
     done.unwrap_or_else(|error| {

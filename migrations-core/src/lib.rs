@@ -111,7 +111,7 @@ pub use event::{Event, Progress};
 pub use excerpt::Excerpt;
 pub use failure::{Divergence, Failure, Reason};
 pub use migrator::Migrator;
-pub use name::{NameError, SchemaName, TenantName};
+pub use name::{NameError, RoleName, SchemaName, TenantName};
 pub use options::RunOptions;
 pub use pool::PoolStatus;
 pub use rehearsal::Rehearsal;

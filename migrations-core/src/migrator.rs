@@ -6,7 +6,7 @@ use crate::apply::Session;
 use crate::database::Database;
 use crate::error::Error;
 use crate::event::Event;
-use crate::name::{SchemaName, TenantName};
+use crate::name::{RoleName, SchemaName, TenantName};
 use crate::options::RunOptions;
 use crate::pool::{self, PoolStatus, WhenTaken};
 use crate::registry;
@@ -56,6 +56,18 @@ impl Migrator {
     #[must_use]
     pub fn registry_schema(mut self, schema: SchemaName) -> Self {
         self.settings.layout.registry = schema;
+        self
+    }
+
+    /// Runs tenants' migrations as this role, which owns their schemas and everything in them, and has no more rights
+    /// on what all share than it was granted: then PostgreSQL itself refuses a tenant's migration that changes it.
+    ///
+    /// The connection's role has to be a member of it. History tables and the registry are written as the connection's
+    /// role. `docs/security.md` has the grants. A tenant whose tables belong to another role is handed over first
+    /// (`ALTER TABLE … OWNER TO`); until then its migrations fail for want of rights.
+    #[must_use]
+    pub fn tenant_role(mut self, role: RoleName) -> Self {
+        self.settings.tenant_role = Some(role);
         self
     }
 

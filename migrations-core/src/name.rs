@@ -39,13 +39,65 @@ pub struct TenantName(String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SchemaName(String);
 
+/// The name of a role.
+///
+/// Any name that PostgreSQL can keep whole: 1 to 63 bytes, whatever the characters, since it is quoted wherever it is
+/// sent. `none` is not one: `SET ROLE none` would mean no role.
+///
+/// ```
+/// use migrations_core::RoleName;
+///
+/// let role: RoleName = "shop_tenants".parse()?;
+/// assert_eq!(role.as_str(), "shop_tenants");
+/// # Ok::<(), migrations_core::NameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RoleName {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        let problem = match name {
+            "" => Some(Problem::Empty),
+            "none" | "public" => Some(Problem::Reserved),
+            long if long.len() > LONGEST => Some(Problem::TooLong(long.len())),
+            _ => name.chars().find(|c| *c == '\0').map(Problem::Character),
+        };
+        match problem {
+            None => Ok(Self(name.to_owned())),
+            Some(problem) => Err(NameError { what: "role", name: name.to_owned(), problem }),
+        }
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} name {name:?} {problem}; a name is 1 to 63 bytes of a-z, 0-9 and _, and starts with a letter or _")]
+#[error("{what} name {name:?} {problem}; {}", rule(what))]
 pub struct NameError {
     what: &'static str,
     name: String,
     problem: Problem,
+}
+
+fn rule(what: &str) -> &'static str {
+    match what {
+        "role" => "a name is 1 to 63 bytes",
+        _ => "a name is 1 to 63 bytes of a-z, 0-9 and _, and starts with a letter or _",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

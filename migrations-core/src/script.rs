@@ -123,6 +123,12 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// The role that the migrations run as, where it is not the connection's.
+    pub(crate) fn role(&self) -> Option<&'a str> {
+        let role = self.settings.tenant_role.as_ref().filter(|_| matches!(self.owner, Owner::Tenant(_)));
+        role.map(crate::name::RoleName::as_str)
+    }
+
     /// What is to be done, in order. There is at least one step, since the registry's row is always written.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let all = self.applied..self.set.migrations().len();
@@ -160,7 +166,8 @@ impl<'a> Job<'a> {
                 if let Owner::Tenant(name) = self.owner {
                     script.push(self.register(name, id));
                 }
-                script.push(format!("CREATE SCHEMA {}", Ident(self.schema())));
+                let owner = self.role().map_or_else(String::new, |role| format!(" AUTHORIZATION {}", Ident(role)));
+                script.push(format!("CREATE SCHEMA {}{owner}", Ident(self.schema())));
             }
         }
         if migrations.start == 0 {
@@ -169,6 +176,9 @@ impl<'a> Job<'a> {
         let first = script.parts.len();
         for index in migrations.clone() {
             script.push(self.search_path());
+            if let Some(role) = self.role() {
+                script.push(format!("SET LOCAL ROLE {}", Ident(role)));
+            }
             let migration = &self.set.migrations()[index];
             script.parts.push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
             if self.set.defers() {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::gate::Gate;
 use crate::lock::Polling;
-use crate::name::SchemaName;
+use crate::name::{RoleName, SchemaName};
 use crate::registry::Layout;
 
 type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) group: usize,
     /// New schemas after which a connection is replaced.
     pub(crate) schemas_per_connection: usize,
+    /// The role that tenants' migrations run as, and that owns their schemas; the connection's where it is not given.
+    pub(crate) tenant_role: Option<RoleName>,
     /// Spare schemas to keep provisioned.
     pub(crate) warm_pool: usize,
     pub(crate) observers: Vec<Observer>,
@@ -62,6 +64,7 @@ impl Default for Settings {
             budget: Budget::default(),
             group: 1,
             schemas_per_connection: 250,
+            tenant_role: None,
             warm_pool: 0,
             observers: Vec::new(),
             inspected: Arc::default(),
@@ -97,6 +100,7 @@ impl fmt::Debug for Settings {
             .field("lock_wait", &self.lock_wait)
             .field("budget", &self.budget)
             .field("group", &self.group)
+            .field("tenant_role", &self.tenant_role)
             .field("warm_pool", &self.warm_pool)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use migrations_core::{Database, MigrationSet, Migrator, RunOptions, TenantName};
+use migrations_core::{Database, MigrationSet, Migrator, RoleName, RunOptions, TenantName};
 use migrations_testing::TestDatabase;
 use postgres::Client;
 
@@ -19,7 +19,7 @@ fn block(name: &str, title: &str) -> String {
     block.split_once("```").unwrap().0.replace("shop", name)
 }
 
-/// A database with the document's two roles, which go when it does.
+/// A database with the document's three roles, which go when it does.
 struct Site {
     test: TestDatabase,
     admin: Client,
@@ -47,8 +47,11 @@ impl Site {
         let add = |set: MigrationSet, title: &str, what| set.with_migration(title, || block(self.test.name(), what));
         let shared = add(migrations_shared::set().unwrap(), "V900__application_role", "migration").unwrap();
         let shared = add(shared, "V901__window", "window").unwrap();
-        let tenant = add(migrations_tenant::set().unwrap(), "V900__application_role", "migration").unwrap();
-        Migrator::new(shared, tenant)
+        Migrator::new(shared, migrations_tenant::set().unwrap()).tenant_role(self.tenant_role())
+    }
+
+    fn tenant_role(&self) -> RoleName {
+        format!("{}_tenants", self.test.name()).parse().unwrap()
     }
 
     fn column(&mut self, query: &str) -> Vec<String> {
@@ -59,8 +62,9 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let name = self.test.name();
-        let drop =
-            format!("DROP OWNED BY {name}_app, {name}_migrate CASCADE; DROP ROLE {name}_app; DROP ROLE {name}_migrate");
+        let drop = format!(
+            "DROP OWNED BY {name}_app, {name}_migrate, {name}_tenants CASCADE; DROP ROLE {name}_app, {name}_migrate, {name}_tenants"
+        );
         // A failed test has said so; what is left goes with a throwaway server.
         let _ = self.admin.batch_execute(&drop);
     }
@@ -84,21 +88,90 @@ fn the_migrating_role_needs_no_superuser() {
 
     // A migration that cannot run in a transaction, and one that fails: locks, marks and replay need no more either.
     let index = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY suppliers_later_idx ON suppliers (name);";
+    let migrator_role = site.tenant_role();
     let add = |title, sql: &str| {
         let tenant = migrator.tenant_set().clone().with_migration(title, || sql.to_owned()).unwrap();
-        Migrator::new(migrator.shared_set().clone(), tenant)
+        Migrator::new(migrator.shared_set().clone(), tenant).tenant_role(migrator_role.clone())
     };
     assert_eq!(add("V901__index", index).run(&site.migrate).unwrap().tenants.migrated, 3);
 
     site.admin.batch_execute("DROP SCHEMA globex CASCADE").unwrap();
     migrator.forget_tenant(&site.migrate, &name("globex")).unwrap();
 
-    let able = "SELECT rolname::text FROM pg_roles WHERE rolname ~ '_(app|migrate)$' \
+    let able = "SELECT rolname::text FROM pg_roles WHERE rolname ~ '_(app|migrate|tenants)$' \
                 AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)";
     assert_eq!(site.column(able), [""; 0]);
-    let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-                  WHERE nspname IN ('acme', 'initech', 'migrations', 'public')";
-    assert_eq!(site.column(owners), [format!("{}_migrate", site.test.name())]);
+    let owners = |schemas: &str, but: &str| {
+        format!(
+            "SELECT DISTINCT relowner::regrole::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+             WHERE nspname IN ({schemas}) AND NOT relname ~ '{but}'"
+        )
+    };
+    let shared = owners("'migrations', 'public'", "^$");
+    assert_eq!(site.column(&shared), [format!("{}_migrate", site.test.name())]);
+    let tenants = owners("'acme', 'initech'", "^refinery_schema_history");
+    assert_eq!(site.column(&tenants), [format!("{}_tenants", site.test.name())]);
+}
+
+#[test]
+fn postgresql_refuses_what_the_tenants_role_may_not_change() {
+    let mut site = Site::new();
+    let migrator = site.migrator();
+    migrator.get_or_create_tenant(&site.migrate, &name("acme")).unwrap();
+    let before = site
+        .column("SELECT c.oid::text || c.xmin FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1");
+    // Only a tenant that is not the first does it: nothing but the role can see that.
+    migrator.get_or_create_tenant(&site.migrate, &name("globex")).unwrap();
+    for leak in [
+        "DROP TABLE public.currencies CASCADE",
+        "ALTER TABLE public.currencies ADD COLUMN leak int",
+        "INSERT INTO public.currencies DEFAULT VALUES",
+        "DELETE FROM public.currencies",
+        "TRUNCATE public.currencies CASCADE",
+        "CREATE TABLE public.leak ()",
+        "CREATE FUNCTION public.leak() RETURNS int LANGUAGE sql AS ''SELECT 1''",
+        "COMMENT ON TABLE public.currencies IS ''leak''",
+        "UPDATE migrations.tenants SET digest = 0",
+        "CREATE ROLE leak",
+        "CREATE SCHEMA leak",
+    ] {
+        let sql = format!("DO $$ BEGIN IF current_schema() = 'globex' THEN EXECUTE '{leak}'; END IF; END $$");
+        let tenant = migrator.tenant_set().clone().with_migration("V901__leak", || sql).unwrap();
+        let leaking = Migrator::new(migrator.shared_set().clone(), tenant).jobs(1).tenant_role(site.tenant_role());
+        let report = leaking.run_with(&site.migrate, &RunOptions::new()).unwrap();
+        assert_eq!((report.tenants.migrated, report.tenants.failed), (1, 1), "{leak}: {:?}", report.failures);
+        assert_eq!(report.failures[0].sqlstate(), Some("42501"), "{leak}: {}", report.failures[0]);
+        site.admin
+            .batch_execute(
+                "DELETE FROM acme.refinery_schema_history WHERE version = 901; \
+                 UPDATE migrations.tenants SET digest = NULL WHERE schema_name = 'acme'",
+            )
+            .unwrap();
+    }
+    let after = site
+        .column("SELECT c.oid::text || c.xmin FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn tenants_that_belong_to_the_migrating_role_are_handed_over() {
+    let mut site = Site::new();
+    let shared = || site.migrator().shared_set().clone();
+    let tenant = || {
+        let more = "CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN code AS text; CREATE SEQUENCE numbers; \
+                    CREATE TYPE pair AS (a int); CREATE FUNCTION own() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+        migrations_tenant::set().unwrap().with_migration("V901__more", || more.to_owned()).unwrap()
+    };
+    Migrator::new(shared(), tenant()).get_or_create_tenant(&site.migrate, &name("acme")).unwrap();
+    let change = "ALTER TABLE suppliers ADD COLUMN later text; ALTER TYPE mood ADD VALUE 'bad'; DROP DOMAIN code; \
+                  ALTER SEQUENCE numbers RESTART; DROP FUNCTION own(); ALTER TYPE pair ADD ATTRIBUTE b int";
+    let tenant = tenant().with_migration("V902__change", || change.to_owned()).unwrap();
+    let migrator = Migrator::new(shared(), tenant).tenant_role(site.tenant_role());
+    assert_eq!(migrator.run(&site.migrate).unwrap().tenants.failed, 1);
+
+    site.admin.batch_execute(&block(site.test.name(), "handover")).unwrap();
+    let report = migrator.run(&site.migrate).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
 }
 
 #[test]
@@ -215,7 +288,7 @@ fn an_operator_that_somebody_put_into_public_is_not_run() {
 
     migrator.get_or_create_tenant(&site.migrate, &name("globex")).unwrap();
     let tenant = migrator.tenant_set().clone().with_migration("V901__more", || "CREATE TABLE more ()".to_owned());
-    let newer = Migrator::new(migrator.shared_set().clone(), tenant.unwrap());
+    let newer = Migrator::new(migrator.shared_set().clone(), tenant.unwrap()).tenant_role(site.tenant_role());
     let report = newer.run_with(&site.migrate, &RunOptions::new().create([name("hooli"), name("initech")])).unwrap();
     assert!(report.is_success(), "{:?}", report.failures);
     assert_eq!(newer.fill_pool(&site.migrate, 2).unwrap(), 2);
