@@ -30,14 +30,18 @@
 //! | --- | --- |
 //! | `name`, `sql` | names that cannot be wrong, and quoting |
 //! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
+//! | `lost` | what it means that a connection is lost |
 //! | `set` | a migration set: read, checked, in order, with its digests |
 //! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
 //! | `options`, `report`, `status`, `tenant`, `event` | what goes in and what comes out |
 //! | `database` | where the database is, and waiting for it |
+//! | `flush`, `keepalive` | waiting for the disk, and keeping a connection from being idle |
+//! | `mark` | what is noted of a statement before it runs outside a transaction |
 //! | `history` | refinery's history table in a schema: what was really applied |
 //! | `lock`, `retry` | who may work on what, and what is tried again |
 //! | `gate` | where a test can hold a runner |
 //! | `registry` | the framework's own tables: tenants, sets, runs |
+//! | `lease` | an announcement that somebody wants to change what all tenants share |
 //! | `settings` | how a run behaves, and who is told |
 //! | `plan` | where every schema stands, in one query |
 //! | `preflight` | what is going to hurt, said before it does |
@@ -69,10 +73,15 @@ mod event;
 mod excerpt;
 mod failure;
 mod fleet;
+mod flush;
 mod gate;
 mod history;
+mod keepalive;
+mod lease;
 mod locate;
 mod lock;
+mod lost;
+mod mark;
 mod migrator;
 mod name;
 mod options;

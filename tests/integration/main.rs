@@ -11,6 +11,9 @@
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
+//! | `resume` | what a run that was cut off in one of those left |
+//! | `path` | what their names mean, and which settings reach them |
+//! | `intent` | a shared migration beside a busy fleet |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -18,12 +21,15 @@
 mod failure;
 mod fixture;
 mod fleet;
+mod intent;
 mod order;
 mod outside;
+mod path;
 mod pool;
 mod processes;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rerun;
+mod resume;
 mod takeover;
 mod tenants;
