@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
     pub(crate) fn ask<T>(
         &mut self,
         mishaps: &Mishaps,
-        question: impl Fn(&mut Client) -> Result<T, Error>,
+        mut question: impl FnMut(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut tries = 1;
         loop {

@@ -15,7 +15,7 @@ use crate::site::{NOTES, Site, names, small};
 fn a_server_that_goes_down_in_the_middle_of_many_creates_ends_the_run_once() {
     let server = Server::throwaway().unwrap();
     let database = Database::from_url(&server.url("postgres")).unwrap().with_wait(Duration::from_secs(1));
-    small(&[NOTES]).run(&database).unwrap();
+    assert!(small(&[NOTES]).run(&database).unwrap().is_success());
     let (server, failed) = (Arc::new(Mutex::new(server)), Arc::new(Mutex::new(0)));
     let (victim, count) = (Arc::clone(&server), Arc::clone(&failed));
     let migrator = small(&[NOTES]).jobs(2).on_event(move |event| match event {

@@ -178,8 +178,9 @@ impl Direct {
         {
             return client.batch_execute(&completion).map_err(at_start);
         }
-        // Something of that name which is not ours is the server's to refuse, and must not look like ours later.
-        if progress != Progress::Done && begun != Begun::Somewhere || !in_doubt && progress != Progress::Done {
+        // Something of that name which is not ours is the server's to refuse, and must not look like ours later. A mark of
+        // another text stays, since a new one would say that everything behind it is not begun.
+        if progress != Progress::Done && begun != Begun::Somewhere {
             let mark = Mark::new(migration, number, statement);
             client.batch_execute(&job.mark_in_flight(&mark)).map_err(at_start)?;
         }
