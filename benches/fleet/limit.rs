@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use migrations_core::{Database, Migrator};
 use postgres::{Client, NoTls};
 
-/// Waits until everything that was committed is on disk: a transaction that writes nothing would wait for nothing.
-const BARRIER: &str = "SET LOCAL synchronous_commit = on; SELECT pg_current_xact_id()";
+/// Waits until everything that was committed is on disk: a transaction that logs nothing would wait for nothing.
+const BARRIER: &str = "SET LOCAL synchronous_commit = on; SELECT pg_logical_emit_message(true, 'migrate', '')";
 
 /// Sends the messages over so many connections.
 pub(crate) fn run(database: &Database, messages: &[String], connections: usize) -> Duration {

@@ -106,7 +106,7 @@ fn catch_up(
     name: &[TenantName; 1],
 ) -> Result<(), Error> {
     let question = Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
-    let overview = stage::ask(session, settings, &question)?;
+    let overview = stage::ask(session, settings, &Mishaps::default(), &question)?;
     let mut report = Report::default();
     Fleet::new(session.database(), settings, sets.tenant).only(name).durable().run(
         session,

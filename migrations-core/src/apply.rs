@@ -1,25 +1,27 @@
 //! Sends one schema its scripts, and says what became of them.
 
+mod outside;
+
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use postgres::error::{ErrorPosition, SqlState};
-use postgres::{Client, SimpleQueryMessage};
+use postgres::Client;
+use postgres::error::SqlState;
 
 use crate::blockers;
 use crate::cause::chain;
 use crate::database::Database;
 use crate::error::Error;
 use crate::failure::{Failure, Reason};
+use crate::flush;
 use crate::gate::Point;
-use crate::history;
 use crate::inspect::{self, Stopped};
 use crate::locate;
-use crate::lock::{self, Polling};
-use crate::retry::{Mishaps, is_lost, is_transient};
+use crate::lock;
+use crate::plan;
+use crate::retry::{Mishaps, TRIES, is_lost, is_transient};
 use crate::script::{Job, Origin, Step};
 use crate::server_error::ServerError;
-use crate::set::{Mode, Outside};
 
 /// What became of a job.
 #[derive(Debug)]
@@ -35,10 +37,6 @@ pub(crate) enum Outcome {
     /// It cannot be done as it is.
     Failed(Box<Failure>),
 }
-
-/// The lock holder waits for as long as an index takes. Not every server has each of these settings.
-const WITHOUT_TIMEOUTS: &str = "SELECT set_config(name, '0', true) FROM pg_settings \
-                                WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 /// Why a step was not done.
 enum Refusal {
@@ -58,11 +56,13 @@ pub(crate) struct Session<'a> {
     pub(crate) client: Client,
     /// What the connection's backend has seen and keeps in its caches, in parts of a new schema.
     seen: usize,
+    /// Whether a connection that is opened with settings has them: `None` until one was opened.
+    keeps_settings: Option<bool>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(database: &'a Database, client: Client) -> Self {
-        Self { database, client, seen: 0 }
+        Self { database, client, seen: 0, keeps_settings: None }
     }
 
     pub(crate) fn database(&self) -> &'a Database {
@@ -83,9 +83,30 @@ impl<'a> Session<'a> {
 
     /// Waits until everything that was committed so far is on disk.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        // A commit that writes nothing waits for nothing: the transaction needs an id.
-        let message = "SET LOCAL synchronous_commit = on; SELECT pg_current_xact_id()";
-        self.client.batch_execute(message).map_err(|error| Error::from_driver("waiting for the disk", &error))
+        flush::flush(&mut self.client)
+    }
+
+    /// Asks something that may be asked again: a connection that is lost is replaced, as often as other work is tried.
+    pub(crate) fn ask<T>(
+        &mut self,
+        mishaps: &Mishaps,
+        mut question: impl FnMut(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut tries = 1;
+        loop {
+            match question(&mut self.client) {
+                Err(error) if error.is_lost_connection() => {
+                    mishaps.lost.fetch_add(1, Ordering::Relaxed);
+                    if tries == TRIES {
+                        return Err(error);
+                    }
+                    log::warn!("{error}");
+                    tries += 1;
+                    self.reconnect()?;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The connection was used for one schema more.
@@ -129,6 +150,13 @@ impl<'a> Session<'a> {
                 Ok(()) => {
                     job.applied = end;
                     job.claim.digest = Some(job.set.digest_at(end));
+                    if job.origin != Origin::Exists && end < job.set.migrations().len() {
+                        match plan::catalog_claim(&mut self.client, job.schema()) {
+                            Ok(claim) => job.claim.oid = claim.oid,
+                            Err(error) => return Outcome::Failed(Box::new(failure(&job, refused(&error)))),
+                        }
+                    }
+                    job.origin = Origin::Exists;
                 }
                 Err(Refusal::Busy) => return Outcome::Busy,
                 Err(Refusal::FleetBusy) => return Outcome::FleetBusy,
@@ -152,7 +180,7 @@ impl<'a> Session<'a> {
             let (error, sent) = match stopped {
                 Stopped::Refused { error, sent } => (error, sent),
                 Stopped::Outside(found) => {
-                    return Refusal::Failed(Box::new(failure(job, Reason::Server(found))));
+                    return Refusal::Failed(Box::new(failure(job, Reason::Server(*found))));
                 }
             };
             refusal(job, &error, |failure| {
@@ -169,138 +197,6 @@ impl<'a> Session<'a> {
             })
         })
     }
-
-    /// Runs a `no-transaction` migration. A second connection holds the locks in a transaction that is otherwise idle: it
-    /// has no snapshot, so that `CREATE INDEX CONCURRENTLY` does not wait for it. What is under way is marked in the
-    /// registry first, so that a run after a crash knows what it finds.
-    fn outside(&mut self, job: &Job<'_>, index: usize) -> Result<(), Refusal> {
-        let migration = &job.set.migrations()[index];
-        let Mode::Outside { statements, .. } = migration.mode() else { return Ok(()) };
-        let fail = |error: &postgres::Error| refusal(job, error, |f| f.migration = Some(migration.title().to_owned()));
-
-        let mut holder =
-            self.database.connect().map_err(|error| Refusal::Failed(Box::new(failure(job, refused(&error)))))?;
-        let mut opening = vec!["BEGIN".to_owned()];
-        opening.extend(job.opening());
-        opening.push(WITHOUT_TIMEOUTS.to_owned());
-        opening.push(history_table(job, index));
-        for sql in opening {
-            holder.batch_execute(&sql).map_err(|error| fail(&error))?;
-        }
-        job.settings.gate.pass(&mut self.client, Point::Locked);
-        let (version, begun) = in_flight(&mut holder, job).map_err(|error| fail(&error))?;
-        let begun = begun.filter(|_| version == Some(migration.version()));
-
-        for (number, statement) in statements.iter().enumerate() {
-            if begun.is_some_and(|begun| number < begun) {
-                continue;
-            }
-            self.statement(job, index, number, statement, begun == Some(number))?;
-        }
-
-        job.settings.gate.pass(&mut self.client, Point::Applied);
-        // The locks are let go by the commit that records what was done under them.
-        let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
-        holder.batch_execute(&closing).map_err(|error| fail(&error))
-    }
-
-    /// Runs one statement of a `no-transaction` migration; `in_doubt` when a run before this one had begun it.
-    fn statement(
-        &mut self,
-        job: &Job<'_>,
-        index: usize,
-        number: usize,
-        statement: &Outside,
-        in_doubt: bool,
-    ) -> Result<(), Refusal> {
-        let migration = &job.set.migrations()[index];
-        let schema = job.schema();
-        let client = &mut self.client;
-        let sent = statement.qualified(migration.sql(), schema);
-        let at = |offset: usize| {
-            move |failure: &mut Failure| {
-                failure.migration = Some(migration.title().to_owned());
-                failure.excerpt = Some(migration.excerpt(offset));
-            }
-        };
-        let at_start = |error: postgres::Error| refusal(job, &error, at(statement.range.start));
-
-        if in_doubt {
-            wait_for_others(client, job, statement).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
-        }
-        let progress = progress(client, statement, schema).map_err(at_start)?;
-        if progress == Progress::Done && in_doubt {
-            log::info!("{}: {} was done before the run was cut off", schema, migration.title());
-            return Ok(());
-        }
-        if progress == Progress::Broken
-            && let Some(cleanup) = statement.cleanup(schema)
-        {
-            log::warn!("{schema}: removing the invalid index that an interrupted {} left", migration.title());
-            client.batch_execute(&cleanup).map_err(at_start)?;
-        }
-        // Something of that name which is not ours is the server's to refuse, and must not look like ours later.
-        if progress != Progress::Done {
-            client.batch_execute(&job.mark_in_flight(migration.version(), number)).map_err(at_start)?;
-        }
-        client.batch_execute(&sent).map_err(|error| {
-            let offset = match error.as_db_error().and_then(|found| found.position()) {
-                Some(ErrorPosition::Original(position)) => {
-                    let characters = usize::try_from(*position).unwrap_or(1).saturating_sub(1);
-                    let offset = sent.char_indices().nth(characters).map_or(sent.len(), |(offset, _)| offset);
-                    statement.source_offset(schema, offset)
-                }
-                _ => statement.range.start,
-            };
-            refusal(job, &error, at(offset))
-        })
-    }
-}
-
-/// The history table, when a `no-transaction` migration is a set's first.
-fn history_table(job: &Job<'_>, index: usize) -> String {
-    if index == 0 { history::create_table(job.schema()) } else { String::new() }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Open,
-    Broken,
-    Done,
-}
-
-/// Waits until no other session is at a statement that a run before this one had begun: its runner may be dead, and the
-/// server still at work for it. Nothing, in place of an error, is that it took too long.
-fn wait_for_others(client: &mut Client, job: &Job<'_>, statement: &Outside) -> Result<(), Option<postgres::Error>> {
-    let Some(query) = statement.is_under_way_query(job.schema()) else { return Ok(()) };
-    let mut polling = Polling::new(job.settings.lock_wait);
-    while client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)) {
-        let what = format!("{}: what an interrupted run has left under way on the server", job.schema());
-        job.settings.wait(&mut polling, &what).map_err(|_| None)?;
-    }
-    Ok(())
-}
-
-fn progress(client: &mut Client, statement: &Outside, schema: &str) -> Result<Progress, postgres::Error> {
-    let Some(query) = statement.progress_query(schema) else { return Ok(Progress::Open) };
-    let rows = client.query_typed(&query, &[])?;
-    Ok(match rows.first().map(|row| row.get::<_, &str>(0)) {
-        Some("done") => Progress::Done,
-        Some("broken") => Progress::Broken,
-        _ => Progress::Open,
-    })
-}
-
-/// The mark of a statement that was begun. Asked by a simple query: the extended protocol leaves a portal behind, whose
-/// snapshot `CREATE INDEX CONCURRENTLY` would wait for.
-fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<(Option<i64>, Option<usize>), postgres::Error> {
-    let messages = holder.simple_query(&job.in_flight())?;
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let column = |index| row.and_then(|row| row.get(index));
-    Ok((column(0).and_then(|version| version.parse().ok()), column(1).and_then(|statement| statement.parse().ok())))
 }
 
 /// What an error means for the job.

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use postgres::config::{Host, SslMode};
+use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 
 use crate::cause::chain;
 use crate::connect_error::ConnectError;
 use crate::error::Error;
+use crate::sql::Literal;
 
 /// How long [`Migrator::run`](crate::Migrator::run) waits for a server that does not answer yet.
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
@@ -117,6 +119,30 @@ impl Database {
     /// [`Error::Connect`] when the server cannot be reached or refuses.
     pub fn connect(&self) -> Result<Client, Error> {
         self.config.connect(NoTls).map_err(|source| ConnectError::new(self.to_string(), source).into())
+    }
+
+    /// Opens a connection whose session has these settings from its start. `false` when it does not: a pooler in
+    /// transaction mode refuses such a connection, or hands statements to sessions of others.
+    pub(crate) fn connect_with(&self, settings: &[(&str, String)]) -> Result<(Client, bool), Error> {
+        let mut config = self.config.clone();
+        config.options(&startup_options(config.get_options(), settings));
+        let mut client = match config.connect(NoTls) {
+            Ok(client) => client,
+            Err(error) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => {
+                return self.connect().map(|client| (client, false));
+            }
+            Err(source) => return Err(ConnectError::new(self.to_string(), source).into()),
+        };
+        let as_set = settings.iter().map(|(name, value)| {
+            let (name, value) = (Literal(name), Literal(value));
+            format!(
+                "coalesce((SELECT setting FROM pg_settings WHERE name = {name}), current_setting({name})) = {value}"
+            )
+        });
+        let query = format!("SELECT {}", as_set.collect::<Vec<_>>().join(" AND "));
+        let rows = client.query_typed(&query, &[]);
+        let rows = rows.map_err(|error| Error::from_driver("looking at the settings of a new session", &error))?;
+        Ok((client, rows.first().is_some_and(|row| row.get(0))))
     }
 
     /// Waits until the server accepts connections, and returns the first one.
@@ -235,6 +261,24 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Database").field(&self.to_string()).finish()
     }
+}
+
+/// Settings as the server takes them when a session starts, behind those that are there
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS>).
+fn startup_options(before: Option<&str>, settings: &[(&str, String)]) -> String {
+    let mut options = before.unwrap_or_default().to_owned();
+    for (name, value) in settings {
+        options.push_str(" -c ");
+        options.push_str(name);
+        options.push('=');
+        for character in value.chars() {
+            if character == '\\' || character.is_whitespace() {
+                options.push('\\');
+            }
+            options.push(character);
+        }
+    }
+    options
 }
 
 /// Whether a URL has an `@` behind the one that ends the user and the password: then a piece of the password would be taken

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cause::chain;
 use crate::connect_error::ConnectError;
 use crate::failure::Failure;
+use crate::lost::is_lost_code;
 use crate::name::{NameError, TenantName};
 use crate::server_error::ServerError;
 use crate::set::SetError;
@@ -165,7 +166,7 @@ impl Error {
 
     /// Whether the connection is gone.
     pub(crate) fn is_lost_connection(&self) -> bool {
-        matches!(self, Self::Lost { .. }) || self.sqlstate().is_some_and(|code| code.starts_with("57P"))
+        matches!(self, Self::Lost { .. }) || self.sqlstate().is_some_and(is_lost_code)
     }
 
     /// Makes an error of what the driver says.

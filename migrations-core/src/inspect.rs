@@ -58,7 +58,7 @@ pub(crate) enum Stopped {
     /// The server refused a part of it.
     Refused { error: DriverError, sent: Script },
     /// It changed what is not the tenant's.
-    Outside(ServerError),
+    Outside(Box<ServerError>),
 }
 
 /// What is found of a script that was applied, and not yet committed.
@@ -92,13 +92,13 @@ fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str
         client.batch_execute("ROLLBACK").map_err(ours)?;
         let outside = confirm(client, job, allowed, &found).map_err(ours)?;
         if !outside.is_empty() {
-            return Err(Stopped::Outside(refusal(&outside)));
+            return Err(Stopped::Outside(Box::new(refusal(&outside))));
         }
         drops_are_its_own = true;
     }
     let message = "other sessions keep changing what this tenant's migrations are compared with".to_owned();
     let hint = "run again when the changes outside of the tenants are done".to_owned();
-    Err(Stopped::Outside(ServerError::raised(lock::OTHERS, message, hint)))
+    Err(Stopped::Outside(Box::new(ServerError::raised(lock::OTHERS, message, hint))))
 }
 
 /// Sends everything up to the registry's row, and looks.

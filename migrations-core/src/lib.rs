@@ -30,16 +30,19 @@
 //! | --- | --- |
 //! | `name`, `sql` | names that cannot be wrong, and quoting |
 //! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
+//! | `lost` | what it means that a connection is lost |
 //! | `set` | a migration set: read, checked, in order, with its digests |
 //! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
 //! | `options`, `report`, `status`, `tenant`, `event` | what goes in and what comes out |
 //! | `database` | where the database is, and waiting for it |
+//! | `flush`, `keepalive` | waiting for the disk, and keeping a connection from being idle |
+//! | `mark` | what is noted of a statement before it runs outside a transaction |
 //! | `history` | refinery's history table in a schema: what was really applied |
 //! | `lock`, `retry` | who may work on what, and what is tried again |
 //! | `gate` | where a test can hold a runner |
 //! | `registry` | the framework's own tables: tenants, sets, runs |
 //! | `settings` | how a run behaves, and who is told |
-//! | `lease` | what one process at a time does for all |
+//! | `lease` | rows that expire: what one process does for all, and what somebody is about to do |
 //! | `plan` | where every schema stands, in one query |
 //! | `preflight` | what is going to hurt, said before it does |
 //! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
@@ -73,12 +76,16 @@ mod event;
 mod excerpt;
 mod failure;
 mod fleet;
+mod flush;
 mod gate;
 mod history;
 mod inspect;
+mod keepalive;
 mod lease;
 mod locate;
 mod lock;
+mod lost;
+mod mark;
 mod migrator;
 mod name;
 mod options;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::name::{SchemaName, TenantName};
-use crate::sql::Literal;
+use crate::sql::{Ident, Literal};
 
 /// Somebody else holds the fleet key.
 pub(crate) const FLEET_BUSY: &str = "MGB01";
@@ -39,7 +39,7 @@ pub(crate) fn guard(registry: &SchemaName, lock: Lock<'_>, stale: &str) -> Strin
 /// The same block, which goes on with statements in `PL/pgSQL` when all is well.
 pub(crate) fn guarded(registry: &SchemaName, lock: Lock<'_>, stale: &str, declare: &str, body: &str) -> String {
     let fleet = key(registry, "''");
-    let mut take = String::new();
+    let (mut take, mut announced) = (String::new(), String::new());
     let mut raise_unless = |condition: String, message: &str, code: &str| {
         let _ = write!(
             take,
@@ -53,6 +53,7 @@ pub(crate) fn guarded(registry: &SchemaName, lock: Lock<'_>, stale: &str, declar
         Lock::Tenant(name) => {
             let message = "another run changes what all tenants share";
             raise_unless(format!("pg_try_advisory_xact_lock_shared({fleet})"), message, FLEET_BUSY);
+            announced = announcement(registry);
             let tenant = key(registry, &Literal(name.as_str()).to_string());
             let message = "another run is at work on this tenant";
             raise_unless(format!("pg_try_advisory_xact_lock({tenant})"), message, TENANT_BUSY);
@@ -60,8 +61,21 @@ pub(crate) fn guarded(registry: &SchemaName, lock: Lock<'_>, stale: &str, declar
     }
     // Names are made of letters, digits and `_`: nothing in the block can hold the closing tag.
     format!(
-        "DO $migrate$ {declare}BEGIN\n{take}  IF {stale} THEN\n    \
+        "DO $migrate$ {declare}BEGIN\n{announced}{take}  IF {stale} THEN\n    \
          RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{STALE}';\n  END IF;\n{body}END $migrate$"
+    )
+}
+
+/// Raises while somebody has announced that they want to change what all tenants share (`lease`). A registry that was made
+/// by an older binary, and is not migrated yet, has no table for it.
+fn announcement(registry: &SchemaName) -> String {
+    let leases = format!("{}.leases", Ident(registry.as_str()));
+    format!(
+        "  IF to_regclass({}) IS NOT NULL THEN\n    \
+         IF EXISTS (SELECT FROM {leases} WHERE name = 'shared' AND expires_at > clock_timestamp()) THEN\n      \
+         RAISE EXCEPTION 'another run is about to change what all tenants share' USING ERRCODE = '{FLEET_BUSY}';\n    \
+         END IF;\n  END IF;\n",
+        Literal(&leases)
     )
 }
 

@@ -4,15 +4,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::failure::{Failure, Reason};
+use crate::lost::is_lost_code;
 
 /// Tries after the first one.
 const RETRIES: u32 = 5;
 /// The pause before the first retry; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// SQLSTATEs of what passes by itself: a lock that is held, a deadlock, a serialization failure, a server that is full or
-/// goes down or comes up.
-const TRANSIENT: [&str; 9] = ["55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "08006", "08P01"];
+/// How often something is tried at the most.
+pub(crate) const TRIES: u32 = RETRIES + 1;
+
+/// SQLSTATEs of what passes by itself, beside a lost connection: a lock that is held, a deadlock, a serialization failure, a
+/// server that is full.
+const TRANSIENT: [&str; 4] = ["55P03", "40P01", "40001", "53300"];
+
+/// What the server says, in English whatever its language is, when two sessions change one row of the catalog: two grants
+/// on the same object, or the build of an index and the end of another one on the same table.
+const CATALOG_RACE: &str = "tuple concurrently ";
 
 /// What passed by itself in a run, counted for all that is done in it.
 #[derive(Default)]
@@ -59,7 +67,12 @@ impl<'a> Retries<'a> {
 /// Whether a failure can pass by itself.
 pub(crate) fn is_transient(failure: &Failure) -> bool {
     match failure.reason() {
-        Reason::Server(error) => TRANSIENT.contains(&error.sqlstate()),
+        Reason::Server(error) => {
+            let code = error.sqlstate();
+            TRANSIENT.contains(&code)
+                || is_lost_code(code)
+                || code == "XX000" && error.message().starts_with(CATALOG_RACE)
+        }
         Reason::ConnectionLost(_) => true,
         _ => false,
     }
@@ -68,7 +81,7 @@ pub(crate) fn is_transient(failure: &Failure) -> bool {
 /// Whether the connection is gone. The driver notices late, and the server may have said so before it went.
 pub(crate) fn is_lost(failure: &Failure) -> bool {
     match failure.reason() {
-        Reason::Server(error) => error.sqlstate().starts_with("57P") || error.sqlstate().starts_with("08"),
+        Reason::Server(error) => is_lost_code(error.sqlstate()),
         Reason::ConnectionLost(_) => true,
         _ => false,
     }

@@ -12,6 +12,7 @@ use crate::options::RunOptions;
 use crate::plan::{Overview, PAGE, Question, TenantClaim};
 use crate::pool::WhenTaken;
 use crate::report::Report;
+use crate::retry::Mishaps;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::{self, Sets};
@@ -84,12 +85,19 @@ fn barrier(
 ) -> Result<(), Error> {
     if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
         // What was found done may not be on disk either, when another run did it or the answer to a commit was lost.
-        if (report.lost_connections > 0 || !report.outcomes.is_empty())
-            && session.flush().is_err_and(|error| error.is_lost_connection())
-        {
-            report.lost_connections += 1;
-            session.reconnect()?;
+        if report.lost_connections > 0 || !report.outcomes.is_empty() {
+            match session.flush() {
+                Err(error) if error.is_lost_connection() => {
+                    report.lost_connections += 1;
+                    session.reconnect()?;
+                }
+                flushed => flushed?,
+            }
         }
+        return Ok(());
+    }
+    // There is no server to write it down, and it was waited for already.
+    if matches!(stopped_by, Some(Error::Connect(_))) && session.client.is_closed() {
         return Ok(());
     }
     let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);
@@ -126,8 +134,9 @@ fn stages(
         all: false,
         limit: PAGE,
     };
+    let mishaps = Mishaps::default();
     if options.verify {
-        registry::doubt(&mut session.client, &settings.layout, &options.only)?;
+        session.ask(&mishaps, |client| registry::doubt(client, &settings.layout, &options.only))?;
     }
     let overview = stage::prepare(session, settings, sets, &question, &mut report.shared)?;
     if options.shared_only {
@@ -150,8 +159,9 @@ fn stages(
     }
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };
-        let jobs = preflight::workers(&mut session.client, settings, sets.tenant, first_pending, work)?;
-        let create = registry::draw_ids(&mut session.client, &settings.layout, absent)?;
+        let jobs =
+            session.ask(&mishaps, |client| preflight::workers(client, settings, sets.tenant, first_pending, work))?;
+        let create = session.ask(&mishaps, |client| registry::draw_ids(client, &settings.layout, absent.clone()))?;
         let fleet = Fleet::new(session.database(), settings, sets.tenant).only(&options.only).at_most(jobs);
         fleet.run(session, overview, create, report)?;
     }

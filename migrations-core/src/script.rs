@@ -11,6 +11,7 @@ use crate::epilogue::{self, Local};
 use crate::gate::Point;
 use crate::history;
 use crate::lock::{self, Lock};
+use crate::mark::Mark;
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
@@ -83,6 +84,10 @@ pub(crate) struct Part {
     pub(crate) migration: Option<usize>,
 }
 
+/// Clears the mark of a statement outside a transaction.
+const NO_MARK: &str =
+    "in_flight_version = NULL, in_flight_statement = NULL, in_flight_file = NULL, in_flight_text = NULL";
+
 /// Ends a statement, also behind a comment without a line end.
 const SEPARATOR: &str = "\n;\n";
 
@@ -133,14 +138,17 @@ impl<'a> Job<'a> {
     pub(crate) fn steps(&self) -> Vec<Step> {
         let all = self.applied..self.set.migrations().len();
         // Nobody else can see a schema that is being created: nothing in it has to run concurrently.
-        if matches!(self.origin, Origin::Created { .. }) {
-            return vec![Step::Together(all)];
-        }
+        let is_new = matches!(self.origin, Origin::Created { .. });
+        let is_apart = |migration: &Migration| match is_new {
+            true => migration.is_apart_for_a_new_schema(),
+            false => migration.is_outside_a_transaction(),
+        };
         let mut steps = Vec::new();
         let mut start = all.start;
         for index in all.clone() {
-            if self.set.migrations()[index].is_outside_a_transaction() {
-                if start < index {
+            if is_apart(&self.set.migrations()[index]) {
+                // The schema is created in a transaction, with or without a migration.
+                if start < index || is_new && steps.is_empty() {
                     steps.push(Step::Together(start..index));
                 }
                 steps.push(Step::Outside(index));
@@ -250,6 +258,11 @@ impl<'a> Job<'a> {
 
     /// Unqualified names are the schema's own first; then the shared tables; `public` last, where extensions live.
     pub(crate) fn search_path(&self) -> String {
+        format!("SET LOCAL search_path = {}", self.path())
+    }
+
+    /// The value of the setting.
+    pub(crate) fn path(&self) -> String {
         let shared = self.layout().shared.as_str();
         let mut path = Ident(self.schema()).to_string();
         for schema in [shared, "public"] {
@@ -260,7 +273,7 @@ impl<'a> Job<'a> {
                 }
             }
         }
-        format!("SET LOCAL search_path = {path}")
+        path
     }
 
     /// The condition under which the plan does not hold any more.
@@ -309,8 +322,7 @@ impl<'a> Job<'a> {
         let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
         match self.owner {
             Owner::Tenant(_) => format!(
-                "UPDATE {} SET version = {version}, digest = {digest}, schema_oid = {oid}, in_flight_version = NULL, \
-                 in_flight_statement = NULL, migrated_at = clock_timestamp(), last_error = NULL \
+                "UPDATE {} SET version = {version}, digest = {digest}, schema_oid = {oid}, {NO_MARK}, migrated_at = clock_timestamp(), last_error = NULL \
                  WHERE schema_name = {schema}",
                 self.layout().table("tenants"),
             ),
@@ -319,7 +331,7 @@ impl<'a> Job<'a> {
                  VALUES ({}, {schema}, {oid}, {version}, {digest}, clock_timestamp()) \
                  ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
                  schema_oid = excluded.schema_oid, version = excluded.version, digest = excluded.digest, \
-                 in_flight_version = NULL, in_flight_statement = NULL, migrated_at = excluded.migrated_at",
+                 {NO_MARK}, migrated_at = excluded.migrated_at",
                 self.layout().table("sets"),
                 self.key(),
             ),
@@ -339,29 +351,30 @@ impl<'a> Job<'a> {
     }
 
     /// Marks a statement outside a transaction as begun.
-    pub(crate) fn mark_in_flight(&self, version: i64, statement: usize) -> String {
+    pub(crate) fn mark_in_flight(&self, mark: &Mark) -> String {
         let (table, condition) = self.row();
+        let columns = "in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
+        let values = format!("{}, {}, {}, {}", mark.version, mark.statement, OrNull(mark.file), OrNull(mark.text));
         match self.owner {
-            Owner::Tenant(_) => format!(
-                "UPDATE {table} SET in_flight_version = {version}, in_flight_statement = {statement} WHERE {condition}"
-            ),
+            Owner::Tenant(_) => format!("UPDATE {table} SET ({columns}) = ROW({values}) WHERE {condition}"),
             // A schema that is taken over has no row yet.
             Owner::Registry | Owner::Shared => format!(
-                "INSERT INTO {table} AS s (name, schema_name, in_flight_version, in_flight_statement) \
-                 VALUES ({}, {}, {version}, {statement}) \
+                "INSERT INTO {table} AS s (name, schema_name, {columns}) VALUES ({}, {}, {values}) \
                  ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
-                 digest = CASE WHEN s.schema_name = excluded.schema_name THEN s.digest END, \
-                 in_flight_version = excluded.in_flight_version, in_flight_statement = excluded.in_flight_statement",
+                 digest = CASE WHEN s.schema_name = excluded.schema_name THEN s.digest END, ({columns}) = ROW({values})",
                 self.key(),
                 Literal(self.schema()),
             ),
         }
     }
 
-    /// Reads the mark.
+    /// Reads the mark: a row of four numbers.
     pub(crate) fn in_flight(&self) -> String {
         let (table, condition) = self.row();
-        format!("SELECT in_flight_version, in_flight_statement FROM {table} WHERE {condition}")
+        format!(
+            "SELECT in_flight_version, in_flight_statement, in_flight_file, in_flight_text FROM {table} \
+             WHERE {condition} AND in_flight_version IS NOT NULL AND in_flight_statement IS NOT NULL"
+        )
     }
 
     fn row(&self) -> (String, String) {

@@ -1,13 +1,14 @@
 //! How a run behaves, and who is told of what happens in it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Event;
 use crate::gate::Gate;
+use crate::keepalive;
 use crate::lock::Polling;
 use crate::name::{RoleName, SchemaName};
 use crate::registry::Layout;
@@ -37,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) observers: Vec<Observer>,
     /// Whether what a new tenant is sent was inspected in this process, and found to keep to the tenant.
     pub(crate) inspected: Arc<AtomicBool>,
+    /// How often the connection that holds locks is used while another one is at work.
+    pub(crate) keep_alive: Duration,
+    /// Held by the one worker of this process that may hold two of a pooler's connections at a time.
+    pub(crate) pooled: Arc<Mutex<()>>,
     pub(crate) gate: Gate,
 }
 
@@ -68,6 +73,8 @@ impl Default for Settings {
             warm_pool: 0,
             observers: Vec::new(),
             inspected: Arc::default(),
+            keep_alive: keepalive::EVERY,
+            pooled: Arc::default(),
             gate: Gate::default(),
         }
     }

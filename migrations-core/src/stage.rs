@@ -2,11 +2,14 @@
 //!
 //! When both are where they should be, this costs the one query of the plan and takes no lock.
 
+use postgres::Client;
+
 use crate::apply::{Outcome, Session, failure};
 use crate::error::Error;
 use crate::event::Event;
 use crate::failure::Reason;
 use crate::history::Standing;
+use crate::lease::Announcement;
 use crate::lock::{self, Lock, Polling};
 use crate::name::TenantName;
 use crate::plan::{self, Claim, Overview, Question, Resolver};
@@ -35,38 +38,47 @@ pub(crate) fn prepare(
     report: &mut SharedReport,
 ) -> Result<Overview, Error> {
     settings.layout.check()?;
-    let mut overview = match plan::overview(&mut session.client, &settings.layout, question)? {
+    // What these stages commit is on disk at once: a connection that is lost in them takes nothing with it.
+    let mishaps = Mishaps::default();
+    let first = session.ask(&mishaps, |client| plan::overview(client, &settings.layout, question))?;
+    let mut overview = match first {
         Some(overview) if overview.registry.is_current(sets.registry) => overview,
         found => {
             let claim = match found {
                 Some(overview) => overview.registry,
-                None => unread_registry(session, settings)?,
+                None => session.ask(&mishaps, |client| unread_registry(client, settings))?,
             };
             bring(session, settings, sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
-            ask(session, settings, question)?
+            ask(session, settings, &mishaps, question)?
         }
     };
     report.version = overview.shared.version;
     if !overview.shared.is_current(sets.shared) {
         bring(session, settings, sets.shared, Owner::Shared, overview.shared, report)?;
-        overview = ask(session, settings, question)?;
+        overview = ask(session, settings, &mishaps, question)?;
     }
     Ok(overview)
 }
 
 /// What is known of a registry that does not answer the question about the tenants.
-fn unread_registry(session: &mut Session<'_>, settings: &Settings) -> Result<Claim, Error> {
-    let missing = registry::missing_tables(&mut session.client, &settings.layout)?;
+fn unread_registry(client: &mut Client, settings: &Settings) -> Result<Claim, Error> {
+    let missing = registry::missing_tables(client, &settings.layout)?;
     if missing.is_empty() {
-        plan::registry_claim(&mut session.client, &settings.layout)
+        plan::registry_claim(client, &settings.layout)
     } else {
         Err(Error::RegistryDamaged { schema: settings.layout.registry.to_string(), missing })
     }
 }
 
 /// Asks for an overview of a registry that is there.
-pub(crate) fn ask(session: &mut Session<'_>, settings: &Settings, question: &Question<'_>) -> Result<Overview, Error> {
-    plan::overview(&mut session.client, &settings.layout, question)?.ok_or_else(|| Error::Lost {
+pub(crate) fn ask(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    mishaps: &Mishaps,
+    question: &Question<'_>,
+) -> Result<Overview, Error> {
+    let answer = session.ask(mishaps, |client| plan::overview(client, &settings.layout, question))?;
+    answer.ok_or_else(|| Error::Lost {
         doing: "planning".to_owned(),
         reason: format!("the registry in schema {} was dropped meanwhile", settings.layout.registry),
     })
@@ -78,8 +90,23 @@ fn bring(
     settings: &Settings,
     set: &MigrationSet,
     owner: Owner<'_>,
+    claim: Claim,
+    report: &mut SharedReport,
+) -> Result<(), Error> {
+    let mut announcement = Announcement::default();
+    let done = bring_announced(session, settings, set, owner, claim, report, &mut announcement);
+    announcement.withdraw(&mut session.client, &settings.layout);
+    done
+}
+
+fn bring_announced(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    set: &MigrationSet,
+    owner: Owner<'_>,
     mut claim: Claim,
     report: &mut SharedReport,
+    announcement: &mut Announcement,
 ) -> Result<(), Error> {
     let mut polling = Polling::new(settings.lock_wait);
     let what = format!("the {} schema", set.name());
@@ -87,7 +114,8 @@ fn bring(
     let mut retries = Retries::new(&mishaps);
     loop {
         let mut job = Job { is_last_try: !retries.are_left(), ..Job::new(settings, set, owner, claim) };
-        match Resolver::new(set).resolve(&mut session.client, job.schema(), &claim)? {
+        let standing = session.ask(&mishaps, |client| Resolver::new(set).resolve(client, job.schema(), &claim))?;
+        match standing {
             Standing::Applied(applied) if applied == set.migrations().len() && claim.is_current(set) => {
                 report.version = set.version_at(applied);
                 return Ok(());
@@ -112,7 +140,13 @@ fn bring(
                 report.version = set.latest();
                 return Ok(());
             }
-            Outcome::Busy | Outcome::FleetBusy => settings.wait(&mut polling, &what)?,
+            Outcome::Busy | Outcome::FleetBusy => {
+                // The registry's own stage cannot announce: there may be no table for it yet.
+                if matches!(owner, Owner::Shared) {
+                    announcement.make(&mut session.client, &settings.layout)?;
+                }
+                settings.wait(&mut polling, &what)?;
+            }
             Outcome::Stale => polling.pause(&what)?,
             Outcome::Failed(failure) if retries.pause(&failure) => {
                 report.retries += 1;
@@ -120,7 +154,7 @@ fn bring(
             }
             Outcome::Failed(failure) => return Err(failure.into()),
         }
-        claim = current_claim(session, settings, set, owner)?;
+        claim = current_claim(session, settings, set, owner, &mishaps)?;
     }
 }
 
@@ -130,13 +164,14 @@ fn current_claim(
     settings: &Settings,
     set: &MigrationSet,
     owner: Owner<'_>,
+    mishaps: &Mishaps,
 ) -> Result<Claim, Error> {
     let question = Question::about_nobody(set);
-    let overview = plan::overview(&mut session.client, &settings.layout, &question)?;
+    let overview = session.ask(mishaps, |client| plan::overview(client, &settings.layout, &question))?;
     Ok(match (overview, owner) {
         (Some(overview), Owner::Registry) => overview.registry,
         (Some(overview), _) => overview.shared,
-        (None, _) => unread_registry(session, settings)?,
+        (None, _) => session.ask(mishaps, |client| unread_registry(client, settings))?,
     })
 }
 

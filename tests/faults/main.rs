@@ -11,8 +11,10 @@
 //! | `cut` | the connection, in mid-message and between a commit and its answer |
 //! | `index` | the build of an index outside a transaction |
 //! | `pooler` | nothing: PgBouncer in transaction mode stands between |
+//! | `down` | the server, for good, or the connection at any message |
 //! | `limits` | the server has no room, or the role no right |
 //! | `behind` | the database, behind the registry's back |
+//! | `small_pool` | nothing: the pooler has fewer connections than the run has workers |
 //! | `versions` | nothing: an older binary runs at the same time |
 
 // A test says what went wrong by panicking.
@@ -22,6 +24,7 @@ mod behind;
 mod crashed;
 mod cut;
 mod dice;
+mod down;
 mod index;
 mod killed;
 mod limits;
@@ -32,5 +35,6 @@ mod runner;
 #[path = "../support/severing.rs"]
 mod severing;
 mod site;
+mod small_pool;
 mod standby;
 mod versions;

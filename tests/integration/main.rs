@@ -14,6 +14,9 @@
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
 //! | `canary` | what a migration changes outside of its tenant, by whatever way |
 //! | `leaks` | what a migration leaves in the session |
+//! | `resume` | what a run that was cut off in one of those left |
+//! | `path` | what their names mean, and which settings reach them |
+//! | `intent` | a shared migration beside a busy fleet |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -22,14 +25,17 @@ mod canary;
 mod failure;
 mod fixture;
 mod fleet;
+mod intent;
 mod leaks;
 mod order;
 mod outside;
+mod path;
 mod pool;
 mod processes;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rerun;
+mod resume;
 mod takeover;
 mod tenants;
 mod versions;

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::failure::{Failure, Reason};
 use crate::history::Standing;
 use crate::lock::Polling;
+use crate::lost::is_lost;
 use crate::name::TenantName;
 use crate::plan::{Claim, Overview, PAGE, Question, Resolver, TenantClaim};
 use crate::provision::Provisioning;
@@ -148,11 +149,16 @@ impl<'a> Fleet<'a> {
             if tasks.len() > 1 {
                 tasks = self.group(session, &mut resolver, tasks)?;
             }
-            for task in tasks {
+            let mut tasks = tasks.into_iter();
+            while let Some(task) = tasks.next() {
                 if self.tally.is_stopped() {
                     return Ok(());
                 }
-                self.single(session, &mut resolver, task, &mut busy)?;
+                if let Err(error) = self.single(session, &mut resolver, task.clone(), &mut busy) {
+                    // For the other workers, if they still have a connection.
+                    lock(&self.queue).put_back(std::iter::once(task).chain(tasks).collect());
+                    return Err(error);
+                }
             }
         }
         self.wait_for(session, &mut resolver, busy)
@@ -176,7 +182,7 @@ impl<'a> Fleet<'a> {
         }
         if let Some(after) = queue.wants_page() {
             let question = Question { after, limit: PAGE, ..self.question() };
-            queue.add_page(ask(session, self.settings, &question)?.tenants);
+            queue.add_page(ask(session, self.settings, &self.tally.mishaps, &question)?.tenants);
         }
         Ok(queue.take(self.settings.group))
     }
@@ -185,7 +191,7 @@ impl<'a> Fleet<'a> {
     fn still_open(&self, session: &mut Session<'_>, tasks: &[Task]) -> Result<Vec<Task>, Error> {
         let names: Vec<TenantName> = tasks.iter().map(|task| task.name().clone()).collect();
         let question = Question { only: &names, limit: i64::MAX, ..self.question() };
-        let overview = ask(session, self.settings, &question)?;
+        let overview = ask(session, self.settings, &self.tally.mishaps, &question)?;
         let mut behind: HashMap<_, _> = overview.tenants.into_iter().map(|claim| (claim.name.clone(), claim)).collect();
         let absent: HashSet<_> = overview.absent.into_iter().collect();
         let mut left = Vec::new();
@@ -223,14 +229,12 @@ impl<'a> Fleet<'a> {
             let job = match &task {
                 Task::Create { .. } if !self.canary.has_passed(Start::New) => None,
                 Task::Create { id, name } => Some(self.job(name, Claim::default(), Origin::Created { id: Some(*id) })),
-                Task::Migrate(claim) => {
-                    match resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)? {
-                        Standing::Applied(applied) if self.canary.has_passed(Start::Behind(applied)) => {
-                            Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
-                        }
-                        _ => None,
+                Task::Migrate(claim) => match self.standing(session, resolver, &claim.name, &claim.claim)? {
+                    Standing::Applied(applied) if self.canary.has_passed(Start::Behind(applied)) => {
+                        Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
                     }
-                }
+                    _ => None,
+                },
             };
             match job.map(|job| (job.steps(), job)) {
                 Some((steps, job)) if matches!(steps[..], [Step::Together(_)]) => {
@@ -243,7 +247,7 @@ impl<'a> Fleet<'a> {
         }
         if let Err(error) = session.client.batch_execute(&message) {
             log::info!("a group of {} tenants is done one by one: {error}", together.len());
-            if error.as_db_error().is_none() {
+            if is_lost(&error) {
                 self.tally.mishaps.lost.fetch_add(1, Ordering::Relaxed);
                 session.reconnect()?;
             }
@@ -274,7 +278,7 @@ impl<'a> Fleet<'a> {
     ) -> Result<(), Error> {
         let start = Instant::now();
         let finished = match &task {
-            Task::Create { id, name } => match self.create(session, name, *id) {
+            Task::Create { id, name } => match self.create(session, name, *id)? {
                 // An older binary may have made it.
                 Finished::Current => match self.look_again(session, name)? {
                     Some(claim) => self.migrate(session, resolver, &claim)?,
@@ -291,7 +295,10 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    fn create(&self, session: &mut Session<'_>, name: &TenantName, id: i64) -> Finished {
+    /// Creates one tenant. An error is one of the connection, and no tenant's.
+    fn create(&self, session: &mut Session<'_>, name: &TenantName, id: i64) -> Result<Finished, Error> {
+        let apart = self.set.migrations().iter().any(Migration::is_apart_for_a_new_schema);
+        let _turn = apart.then(|| self.turns.take());
         let inspection = self.canary.enter(Start::New);
         let provisioning = Provisioning {
             settings: self.settings,
@@ -301,7 +308,7 @@ impl<'a> Fleet<'a> {
             is_patient: false,
             mishaps: &self.tally.mishaps,
         };
-        match provisioning.create(session, name, Some(id)) {
+        Ok(match provisioning.create(session, name, Some(id)) {
             Ok(true) => {
                 if let Some(inspection) = inspection {
                     inspection.pass();
@@ -317,11 +324,10 @@ impl<'a> Fleet<'a> {
                 Finished::Busy
             }
             Err(Error::Failed(failure)) => {
-                if let Err(error) = session.recover(&failure) {
-                    log::warn!("{error}");
-                }
+                session.recover(&failure)?;
                 Finished::Failed(failure)
             }
+            Err(error @ Error::Connect(_)) => return Err(error),
             Err(error) => Finished::Failed(Box::new(Failure {
                 set: self.set.name().clone(),
                 tenant: Some(name.clone()),
@@ -330,7 +336,7 @@ impl<'a> Fleet<'a> {
                 reason: Reason::Refused(error.to_string()),
                 blockers: Vec::new(),
             })),
-        }
+        })
     }
 
     /// Brings one tenant up to date, trying again what can pass by itself.
@@ -347,7 +353,7 @@ impl<'a> Fleet<'a> {
         loop {
             let is_last_try = !retries.are_left();
             let job = Job { is_last_try, ..self.job(&claim.name, claim.claim, Origin::Exists) };
-            let standing = resolver.resolve(&mut session.client, claim.name.as_str(), &claim.claim)?;
+            let standing = self.standing(session, resolver, &claim.name, &claim.claim)?;
             let fail = |reason| Ok(Finished::Failed(Box::new(failure(&job, reason))));
             let outcome = match standing {
                 Standing::Applied(all) if all == self.set.migrations().len() && claim.claim.is_current(self.set) => {
@@ -405,11 +411,22 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// Where a tenant stands.
+    fn standing(
+        &self,
+        session: &mut Session<'_>,
+        resolver: &mut Resolver<'_>,
+        name: &TenantName,
+        claim: &Claim,
+    ) -> Result<Standing, Error> {
+        session.ask(&self.tally.mishaps, |client| resolver.resolve(client, name.as_str(), claim))
+    }
+
     /// What the registry says of a tenant now.
     fn look_again(&self, session: &mut Session<'_>, name: &TenantName) -> Result<Option<TenantClaim>, Error> {
         let only = [name.clone()];
         let question = Question { only: &only, all: true, limit: 1, ..self.question() };
-        Ok(ask(session, self.settings, &question)?.tenants.pop())
+        Ok(ask(session, self.settings, &self.tally.mishaps, &question)?.tenants.pop())
     }
 
     /// Waits for tenants that another run was at work on. What that run leaves undone is done here.

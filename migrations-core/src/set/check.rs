@@ -66,30 +66,6 @@ pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(&'static s
     })
 }
 
-/// The settings that a migration changes for its own transaction (`SET LOCAL name`). They are put back before the next
-/// migration, which shares the transaction.
-pub(super) fn local_setting(text: &str, statement: &Statement) -> Option<String> {
-    if !statement.starts_with(text, &["set", "local"]) {
-        return None;
-    }
-    let words = &statement.words[2..];
-    if statement.starts_with(text, &["set", "local", "time", "zone"]) {
-        return Some("timezone".to_owned());
-    }
-    if statement.starts_with(text, &["set", "local", "session", "authorization"]) {
-        return Some("session authorization".to_owned());
-    }
-    // A setting's name, with an extension's prefix where it has one: everything up to `=` or `TO`.
-    let name: String = words
-        .iter()
-        .take_while(|word| word.is_name() && !word.is(text, "to") || word.is_symbol(text, "."))
-        .enumerate()
-        .take_while(|(index, _)| index == &0 || !statement.starts_with(text, &["set", "local", "role"]))
-        .map(|(_, word)| &text[word.range.clone()])
-        .collect();
-    (!name.is_empty()).then_some(name)
-}
-
 /// `SET x …` and `SET SESSION x …`; `SET LOCAL` and `SET CONSTRAINTS` end with the transaction.
 fn sets_session(text: &str, statement: &Statement) -> bool {
     statement.starts_with(text, &["set"])

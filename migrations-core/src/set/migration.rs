@@ -35,8 +35,8 @@ pub struct Migration {
 /// How a migration is run.
 #[derive(Clone, Debug)]
 pub(crate) enum Mode {
-    /// Together with its neighbours, in one transaction. `disturbed` names the settings it changes with `SET LOCAL`.
-    Transactional { disturbed: Vec<String> },
+    /// Together with its neighbours, in one transaction.
+    Transactional,
     /// Statement by statement, outside a transaction; `in_transaction` is the text for a brand-new schema: as long as
     /// the original, with blanks where `CONCURRENTLY` stood, so that positions in errors stay true.
     Outside { statements: Vec<Outside>, in_transaction: String },
@@ -55,7 +55,7 @@ impl Migration {
         if let Some(offset) = sql.find('\0') {
             return Err(fail(offset, Problem::NulByte));
         }
-        let Directives { no_transaction, allowed_schemas } =
+        let Directives { no_transaction, idempotent, allowed_schemas } =
             directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
         let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
         if statements.is_empty() {
@@ -64,7 +64,8 @@ impl Migration {
         if let Some((what, offset)) = statements.iter().find_map(|statement| check::ambiguous(&sql, statement)) {
             return Err(fail(offset, Problem::Ambiguous { what }));
         }
-        let mode = if no_transaction { outside(&sql, &statements) } else { transactional(&sql, &statements) };
+        let mode =
+            if no_transaction { outside(&sql, &statements, idempotent) } else { transactional(&sql, &statements) };
         let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
         let title = format!("V{version}__{name}");
         let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;
@@ -120,6 +121,11 @@ impl Migration {
         matches!(self.mode, Mode::Outside { .. })
     }
 
+    /// Whether it cannot be part of the transaction that creates a schema either.
+    pub(crate) fn is_apart_for_a_new_schema(&self) -> bool {
+        matches!(&self.mode, Mode::Outside { statements, .. } if statements.iter().any(Outside::is_apart_for_a_new_schema))
+    }
+
     /// The checksum that refinery writes when it is built without `int8-versions`, its default: the same hash over a
     /// version of four bytes.
     pub(crate) fn checksum_int4(&self) -> Option<u64> {
@@ -161,7 +167,7 @@ impl Migration {
     /// The text to run inside a transaction on a brand-new schema.
     pub(crate) fn sql_in_a_transaction(&self) -> &str {
         match &self.mode {
-            Mode::Transactional { .. } => &self.sql,
+            Mode::Transactional => &self.sql,
             Mode::Outside { in_transaction, .. } => in_transaction,
         }
     }
@@ -176,6 +182,8 @@ impl Migration {
 #[derive(Default)]
 struct Directives {
     no_transaction: bool,
+    /// Its statements are safe to repeat, by its author's word.
+    idempotent: bool,
     allowed_schemas: Vec<String>,
 }
 
@@ -188,6 +196,7 @@ fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
         }
         match directive.split_whitespace().collect::<Vec<_>>()[..] {
             ["no-transaction"] => directives.no_transaction = true,
+            ["no-transaction", "idempotent"] => (directives.no_transaction, directives.idempotent) = (true, true),
             ["allow-schema", schema] if schema.parse::<SchemaName>().is_ok() => {
                 directives.allowed_schemas.push(schema.to_owned());
             }
@@ -199,27 +208,27 @@ fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
 }
 
 fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
-    let mut disturbed = Vec::new();
-    for statement in statements {
-        if let Some(found) = check::transactional(sql, statement) {
-            return Err(found);
-        }
-        disturbed.extend(check::local_setting(sql, statement));
+    match statements.iter().find_map(|statement| check::transactional(sql, statement)) {
+        Some(found) => Err(found),
+        None => Ok(Mode::Transactional),
     }
-    Ok(Mode::Transactional { disturbed })
 }
 
-fn outside(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
+fn outside(sql: &str, statements: &[Statement], idempotent: bool) -> Result<Mode, (Problem, usize)> {
     let mut in_transaction = sql.to_owned();
     let mut found = Vec::new();
     for statement in statements {
-        let outside = Outside::read(sql, statement).map_err(|(refused, offset)| {
+        let outside = Outside::read(sql, statement, idempotent).map_err(|(refused, offset)| {
             let why = match refused {
                 Refused::Unsupported => "this statement cannot be run outside a transaction",
                 Refused::IfNotExists => {
                     "IF NOT EXISTS would take the invalid index of an interrupted build for a good one"
                 }
                 Refused::Unnamed => "the index needs a name, by which an interrupted build is found",
+                Refused::NotIdempotent => {
+                    "it may have committed a part of its work when a run is cut off, and is then run again: when that is \
+                     safe, say so with `-- migrate: no-transaction idempotent` on top"
+                }
                 Refused::Qualified => "the schema is written in front of the name by the framework; leave it out",
             };
             (Problem::Outside { why }, offset)
