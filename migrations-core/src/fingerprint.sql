@@ -10,20 +10,21 @@ WITH outside AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM %tenants% t WHERE t.schema_name = n.nspname)
 ),
 members AS MATERIALIZED (
+    -- Arrays, so that the planner expects few rows and goes by indexes.
     SELECT DISTINCT d.classid, d.objid
-    FROM outside o
-    JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = o.oid
+    FROM pg_depend d
+    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ANY (ARRAY(SELECT oid FROM outside))
 ),
 relations AS MATERIALIZED (
     SELECT m.objid AS oid FROM members m WHERE m.classid = 'pg_class'::regclass
     UNION
     SELECT i.indexrelid
-    FROM members m JOIN pg_index i ON i.indrelid = m.objid
-    WHERE m.classid = 'pg_class'::regclass
+    FROM pg_index i
+    WHERE i.indrelid = ANY (ARRAY(SELECT m.objid FROM members m WHERE m.classid = 'pg_class'::regclass))
     UNION
     SELECT t.typrelid
-    FROM members m JOIN pg_type t ON t.oid = m.objid
-    WHERE m.classid = 'pg_type'::regclass AND t.typtype = 'c'
+    FROM pg_type t
+    WHERE t.oid = ANY (ARRAY(SELECT m.objid FROM members m WHERE m.classid = 'pg_type'::regclass)) AND t.typtype = 'c'
 ),
 objects AS MATERIALIZED (
     SELECT 'pg_namespace'::regclass AS classid, n.oid AS objid, 0 AS objsubid, n::text AS content

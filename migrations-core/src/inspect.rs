@@ -232,11 +232,12 @@ fn describe(client: &mut Client, keys: Vec<Key>) -> Result<Vec<(Key, String)>, D
 
 fn refusal(outside: &[String]) -> ServerError {
     const MOST: usize = 5;
-    let mut message =
-        format!("the migrations changed what is not the tenant's: {}", outside[..outside.len().min(MOST)].join(", "));
-    if outside.len() > MOST {
-        message.push_str(&format!(" and {} more", outside.len() - MOST));
-    }
+    let named = outside[..outside.len().min(MOST)].join(", ");
+    let more = match outside.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("the migrations changed what is not the tenant's: {named}{more}");
     let hint = "what all tenants share is changed by a migration of the shared set; where a tenant's migration means it, \
                 say `-- migrate: allow-schema NAME` on top, or MigrationSet::allow_schema for a file that is applied \
                 already";

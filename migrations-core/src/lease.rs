@@ -12,7 +12,7 @@ use crate::registry::Layout;
 use crate::sql::{BEGINNING, Literal};
 
 /// How long a process that has died keeps the others away.
-const TERM: Duration = Duration::from_secs(60);
+const TERM: Duration = Duration::from_mins(1);
 
 /// The right to do something alone. It is renewed by taking it again.
 pub(crate) struct Lease {

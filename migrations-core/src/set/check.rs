@@ -161,14 +161,4 @@ mod tests {
             assert!(!found(text), "{text}");
         }
     }
-
-    #[test]
-    fn local_settings_are_named_so_that_they_can_be_put_back() {
-        let setting = |text: &str| split(text).unwrap_or_default().iter().find_map(|s| local_setting(text, s));
-        assert_eq!(setting("SET LOCAL lock_timeout = '1s'").as_deref(), Some("lock_timeout"));
-        assert_eq!(setting("SET LOCAL app.tenant TO 'x'").as_deref(), Some("app.tenant"));
-        assert_eq!(setting("SET LOCAL ROLE owner").as_deref(), Some("ROLE"));
-        assert_eq!(setting("SET LOCAL TIME ZONE 'UTC'").as_deref(), Some("timezone"));
-        assert_eq!(setting("SELECT 1"), None);
-    }
 }
