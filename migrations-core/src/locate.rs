@@ -44,7 +44,7 @@ fn replay(client: &mut Client, job: &Job<'_>, script: &Script, error: &DriverErr
         };
         for range in job.set.migrations()[index].statements() {
             // Blanked out where it cannot run in a transaction.
-            let Some(statement) = part.sql.get(range.clone()) else { continue };
+            let Some(statement) = part.sql.get(part.insertions.sent(range)) else { continue };
             if let Err(found) = transaction.batch_execute(statement) {
                 return (found.code() == error.code()).then_some((index, range.start));
             }

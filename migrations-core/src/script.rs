@@ -13,7 +13,7 @@ use crate::lock::{self, Lock};
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
-use crate::set::{Migration, MigrationSet, Mode};
+use crate::set::{Insertions, Migration, MigrationSet, Mode, Qualified};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal, OrNull};
 
@@ -76,6 +76,8 @@ pub(crate) struct Part {
     pub(crate) sql: String,
     /// The migration that the text is, when it is one.
     pub(crate) migration: Option<usize>,
+    /// What the text has more than the migration.
+    pub(crate) insertions: Insertions,
 }
 
 /// Ends a statement, also behind a comment without a line end.
@@ -164,7 +166,8 @@ impl<'a> Job<'a> {
         script.push(self.search_path());
         for index in migrations.clone() {
             let migration = &self.set.migrations()[index];
-            script.parts.push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
+            let Qualified { text, insertions } = self.text(migration);
+            script.parts.push(Part { sql: text, migration: Some(index), insertions });
             // Also a role that the migration took must not write the history.
             for sql in self.repair(index) {
                 script.push(sql);
@@ -181,8 +184,16 @@ impl<'a> Job<'a> {
         script
     }
 
+    /// What is sent of a migration. The registry's own say themselves where everything is.
+    fn text(&self, migration: &Migration) -> Qualified {
+        match self.owner {
+            Owner::Registry => Qualified::from(migration.sql_in_a_transaction().to_owned()),
+            Owner::Shared | Owner::Tenant(_) => migration.qualified(self.schema()),
+        }
+    }
+
     fn gate(&self, script: &mut Script, point: Point) {
-        script.parts.extend(self.settings.gate.at(point).map(|sql| Part { sql, migration: None }));
+        self.settings.gate.at(point).into_iter().for_each(|sql| script.push(sql));
     }
 
     fn inspection(&self, migrations: Range<usize>) -> String {
@@ -368,7 +379,7 @@ impl<'a> Job<'a> {
 
 impl Script {
     fn push(&mut self, sql: String) {
-        self.parts.push(Part { sql, migration: None });
+        self.parts.push(Part { sql, migration: None, insertions: Insertions::default() });
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -395,7 +406,7 @@ impl Script {
                 // The `;` that ends an unfinished statement is ours: the place is where the statement stops.
                 let end = part.sql.trim_end().len();
                 let offset = part.sql.char_indices().nth(left).map_or(end, |(offset, _)| offset);
-                return part.migration.map(|migration| (migration, offset));
+                return part.migration.map(|migration| (migration, part.insertions.original(offset)));
             }
             left -= characters;
         }
