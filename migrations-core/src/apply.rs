@@ -192,7 +192,7 @@ impl<'a> Session<'a> {
                 }
                 if let Some(place) = locate::place(&mut self.client, job, script, &sent, &error) {
                     failure.migration = Some(place.migration);
-                    failure.excerpt = Some(place.excerpt);
+                    failure.excerpt = place.excerpt;
                 }
             })
         })

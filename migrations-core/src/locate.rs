@@ -12,7 +12,8 @@ use crate::script::{Job, Script};
 /// A migration and a place in it.
 pub(crate) struct Place {
     pub(crate) migration: String,
-    pub(crate) excerpt: Excerpt,
+    /// `None` where no statement of it is to blame.
+    pub(crate) excerpt: Option<Excerpt>,
 }
 
 /// The place that `error` is about, which came when `sent`, the whole script or a part of it, was sent.
@@ -24,11 +25,12 @@ pub(crate) fn place(
     error: &DriverError,
 ) -> Option<Place> {
     let (index, offset) = match position(error) {
-        Some(position) => sent.source(position)?,
+        Some(position) => sent.source(position).map(|(index, offset)| (index, Some(offset)))?,
         None => replay(client, job, script, error)?,
     };
     let migration = &job.set.migrations()[index];
-    Some(Place { migration: migration.title().to_owned(), excerpt: migration.excerpt(offset) })
+    let excerpt = offset.map(|offset| migration.excerpt(offset));
+    Some(Place { migration: migration.title().to_owned(), excerpt })
 }
 
 /// The error's position in what was sent: in characters, from 1.
@@ -39,20 +41,25 @@ pub(crate) fn position(error: &DriverError) -> Option<u32> {
     }
 }
 
-/// Sends the script again, statement by statement, until the same error comes back.
-fn replay(client: &mut Client, job: &Job<'_>, script: &Script, error: &DriverError) -> Option<(usize, usize)> {
+/// Sends the script again, statement by statement, until the same error comes back. No offset is that no statement of the
+/// migration is to blame but its end: a check that it deferred.
+fn replay(client: &mut Client, job: &Job<'_>, script: &Script, error: &DriverError) -> Option<(usize, Option<usize>)> {
     // Dropping the transaction rolls it back.
     let mut transaction = client.transaction().ok()?;
+    let mut last = None;
     for part in script.parts() {
         let Some(index) = part.migration else {
-            transaction.batch_execute(&part.sql).ok()?;
+            if let Err(found) = transaction.batch_execute(&part.sql) {
+                return last.filter(|_| found.code() == error.code()).map(|index| (index, None));
+            }
             continue;
         };
+        last = Some(index);
         for range in job.set.migrations()[index].statements() {
             // Blanked out where it cannot run in a transaction.
-            let Some(statement) = part.sql.get(range.clone()) else { continue };
+            let Some(statement) = part.sql.get(part.insertions.sent(range)) else { continue };
             if let Err(found) = transaction.batch_execute(statement) {
-                return (found.code() == error.code()).then_some((index, range.start));
+                return (found.code() == error.code()).then_some((index, Some(range.start)));
             }
         }
     }

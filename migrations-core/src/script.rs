@@ -15,7 +15,7 @@ use crate::mark::Mark;
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
-use crate::set::{Migration, MigrationSet};
+use crate::set::{Insertions, Migration, MigrationSet, Qualified};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal, OrNull};
 
@@ -82,6 +82,8 @@ pub(crate) struct Part {
     pub(crate) sql: String,
     /// The migration that the text is, when it is one.
     pub(crate) migration: Option<usize>,
+    /// What the text has more than the migration.
+    pub(crate) insertions: Insertions,
 }
 
 /// Clears the mark of a statement outside a transaction.
@@ -188,7 +190,8 @@ impl<'a> Job<'a> {
                 script.push(format!("SET LOCAL ROLE {}", Ident(role)));
             }
             let migration = &self.set.migrations()[index];
-            script.parts.push(Part { sql: migration.sql_in_a_transaction().to_owned(), migration: Some(index) });
+            let Qualified { text, insertions } = self.text(migration);
+            script.parts.push(Part { sql: text, migration: Some(index), insertions });
             if self.set.defers() {
                 script.push(epilogue::check_constraints(self.schema()));
             }
@@ -205,8 +208,16 @@ impl<'a> Job<'a> {
         script
     }
 
+    /// What is sent of a migration. The registry's own say themselves where everything is.
+    fn text(&self, migration: &Migration) -> Qualified {
+        match self.owner {
+            Owner::Registry => Qualified::from(migration.sql_in_a_transaction().to_owned()),
+            Owner::Shared | Owner::Tenant(_) => migration.qualified(self.schema()),
+        }
+    }
+
     fn gate(&self, script: &mut Script, point: Point) {
-        script.parts.extend(self.settings.gate.at(point).map(|sql| Part { sql, migration: None }));
+        self.settings.gate.at(point).into_iter().for_each(|sql| script.push(sql));
     }
 
     /// Schemas that these migrations say they change beside their own.
@@ -389,7 +400,7 @@ impl<'a> Job<'a> {
 
 impl Script {
     fn push(&mut self, sql: String) {
-        self.parts.push(Part { sql, migration: None });
+        self.parts.push(Part { sql, migration: None, insertions: Insertions::default() });
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -423,7 +434,7 @@ impl Script {
                 // The `;` that ends an unfinished statement is ours: the place is where the statement stops.
                 let end = part.sql.trim_end().len();
                 let offset = part.sql.char_indices().nth(left).map_or(end, |(offset, _)| offset);
-                return part.migration.map(|migration| (migration, offset));
+                return part.migration.map(|migration| (migration, part.insertions.original(offset)));
             }
             left -= characters;
         }

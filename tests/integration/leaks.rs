@@ -128,5 +128,6 @@ fn a_deferred_check_is_made_before_the_next_migration_as_it_is_stepwise() {
     let last = ("V5__last", "CREATE TABLE last ()");
     let report = migrator(&[tree, change, more, orphan, last]).run(test.database()).unwrap();
     assert_eq!(report.failures[0].sqlstate(), Some("23503"), "{:?}", report.failures);
+    assert_eq!(report.failures[0].migration(), Some("V4__orphan"));
     assert_eq!(number(&test, "SELECT count(*) FROM acme.nodes"), 4);
 }

@@ -148,6 +148,15 @@ fn trespass(node: &SyntaxNode) -> Trespass {
     Trespass { schema, offset: node.text_range().start().into() }
 }
 
+/// Where a statement names the schema of what it changes.
+#[cfg(test)]
+pub(super) fn schemas(statement: &str) -> Vec<usize> {
+    let mut offsets: Vec<_> = on_a_stack_of_its_own(statement).into_iter().map(|found| found.offset).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    offsets
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::error::{Problem, SetError};
 use super::facts::Facts;
 use super::outside::{Outside, Refused};
 use super::statement::{Statement, comments, split};
+use super::targets::{Qualified, Targets};
 use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
 use crate::name::SchemaName;
@@ -25,6 +26,7 @@ pub struct Migration {
     mode: Mode,
     statements: Vec<Range<usize>>,
     facts: Facts,
+    targets: Targets,
     allowed_schemas: Vec<String>,
     /// Whether it can leave the check of a constraint to the end of its transaction.
     defers: bool,
@@ -67,6 +69,11 @@ impl Migration {
         let mode =
             if no_transaction { outside(&sql, &statements, idempotent) } else { transactional(&sql, &statements) };
         let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
+        let mut targets = Targets::of(&sql, &statements);
+        if let Mode::Outside { in_transaction, .. } = &mode {
+            // There is no name where a statement is blanked out.
+            targets.retain(|offset| sql.as_bytes()[offset] == in_transaction.as_bytes()[offset]);
+        }
         let title = format!("V{version}__{name}");
         let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;
         Ok(Self {
@@ -77,6 +84,7 @@ impl Migration {
             allowed_schemas,
             defers: sql.to_ascii_lowercase().contains("deferr"),
             facts: Facts::of(&sql, &statements),
+            targets,
             statements: statements.into_iter().map(|statement| statement.range).collect(),
             checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
             recorded,
@@ -170,6 +178,17 @@ impl Migration {
             Mode::Transactional => &self.sql,
             Mode::Outside { in_transaction, .. } => in_transaction,
         }
+    }
+
+    /// The text to run inside a transaction, with the schema in front of every name that it changes.
+    pub(crate) fn qualified(&self, schema: &str) -> Qualified {
+        self.targets.qualify(self.sql_in_a_transaction(), schema)
+    }
+
+    /// How many of its statements change something by a name in front of which the schema is not written when they are
+    /// sent, because their form or what they name is not known before the server runs them.
+    pub fn unqualified_statements(&self) -> usize {
+        self.targets.uncertain()
     }
 
     /// The place `offset` bytes into [`Self::sql`].

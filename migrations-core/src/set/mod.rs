@@ -12,6 +12,7 @@ mod isolation;
 mod migration;
 mod outside;
 mod statement;
+mod targets;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub use error::SetError;
 pub use migration::Migration;
 pub(crate) use migration::Mode;
 pub(crate) use outside::Outside;
+pub(crate) use targets::{Insertions, Qualified};
 
 use error::Problem;
 

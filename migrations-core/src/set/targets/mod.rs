@@ -1,0 +1,139 @@
+//! Where the schema is written into a migration before it is sent, so that no name it changes falls through.
+//!
+//! With the path `tenant, shared, public`, an unqualified name that the tenant does not have means the shared schema's
+//! object. That is wanted where a name is read, and a disaster where it is dropped. So the name of whatever a statement
+//! defines, alters, drops, comments on, grants on, locks, truncates, maintains or writes is sent with the schema in front.
+//! Names that are only read, bodies of functions and actions of rules are left to the path. The migration's own text, and
+//! with it its checksum, stays as it is.
+//!
+//! It reads words, not a tree: PostgreSQL's grammar has a target's name at a fixed place of every statement, and words
+//! cannot fail to parse. A statement of a form that is not known here is sent as it stands, and counted.
+
+mod data;
+mod definition;
+mod object;
+mod reader;
+mod temporary;
+
+use std::ops::Range;
+
+use super::statement::Statement;
+use crate::sql::Ident;
+use reader::Reader;
+use temporary::Temporary;
+
+/// The places of one migration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Targets {
+    /// In the order of their offsets.
+    places: Vec<Place>,
+    /// How many statements have a name that could not be placed.
+    uncertain: usize,
+}
+
+/// A place in a migration's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    offset: usize,
+    prefix: Prefix,
+}
+
+/// What is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Prefix {
+    Schema,
+    /// Inside a string literal, as in `setval('notes_id_seq', 7)`.
+    SchemaInLiteral,
+    /// The name is a temporary table's.
+    Temporary,
+}
+
+/// A text with insertions, and the way back to the text without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Qualified {
+    pub(crate) text: String,
+    pub(crate) insertions: Insertions,
+}
+
+/// Where something was inserted, as ranges of the longer text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Insertions(Vec<Range<usize>>);
+
+impl Targets {
+    /// The places of a migration's statements.
+    pub(super) fn of(text: &str, statements: &[Statement]) -> Self {
+        let mut temporary = Temporary::default();
+        let mut targets = Self::default();
+        for statement in statements {
+            let mut reader = Reader::new(text, &statement.words, &mut temporary);
+            let is_known = reader.statement().is_some();
+            let Reader { places, is_certain, .. } = reader;
+            targets.uncertain += usize::from(!is_known || !is_certain);
+            targets.places.extend(places);
+            statement.words.iter().for_each(|word| temporary.look_into(text, word));
+        }
+        targets.places.sort_unstable();
+        targets.places.dedup_by_key(|place| place.offset);
+        targets
+    }
+
+    /// How many statements have a name that could not be placed.
+    pub(super) fn uncertain(&self) -> usize {
+        self.uncertain
+    }
+
+    /// Leaves out the places for which the condition does not hold.
+    pub(super) fn retain(&mut self, condition: impl Fn(usize) -> bool) {
+        self.places.retain(|place| condition(place.offset));
+    }
+
+    /// The text with the schema at every place.
+    pub(super) fn qualify(&self, text: &str, schema: &str) -> Qualified {
+        let plain = format!("{}.", Ident(schema));
+        let in_literal = plain.replace('\'', "''");
+        let mut qualified = Qualified::default();
+        qualified.text.reserve(text.len() + self.places.len() * plain.len());
+        let mut copied = 0;
+        for place in &self.places {
+            let prefix = match place.prefix {
+                Prefix::Schema => &plain,
+                Prefix::SchemaInLiteral => &in_literal,
+                Prefix::Temporary => "pg_temp.",
+            };
+            qualified.text.push_str(&text[copied..place.offset]);
+            copied = place.offset;
+            let start = qualified.text.len();
+            qualified.text.push_str(prefix);
+            qualified.insertions.0.push(start..qualified.text.len());
+        }
+        qualified.text.push_str(&text[copied..]);
+        qualified
+    }
+}
+
+impl From<String> for Qualified {
+    fn from(text: String) -> Self {
+        Self { text, insertions: Insertions::default() }
+    }
+}
+
+impl Insertions {
+    /// The offset in the text without insertions. Inside of one it is the place of the insertion.
+    pub(crate) fn original(&self, offset: usize) -> usize {
+        let before = self.0.iter().take_while(|inserted| inserted.start < offset);
+        offset - before.map(|inserted| inserted.end.min(offset) - inserted.start).sum::<usize>()
+    }
+
+    /// The range in the longer text for one in the text without insertions, which begins and ends at none.
+    pub(crate) fn sent(&self, range: &Range<usize>) -> Range<usize> {
+        let sent = |offset: usize| {
+            self.0
+                .iter()
+                .fold(offset, |sent, inserted| if inserted.start < sent { sent + inserted.len() } else { sent })
+        };
+        sent(range.start)..sent(range.end)
+    }
+}
+
+#[cfg(test)]
+mod tests;
