@@ -32,7 +32,8 @@
 //! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
 //! | `set` | a migration set: read, checked, in order, with its digests |
 //! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
-//! | `options`, `report`, `status`, `tenant`, `event` | what goes in and what comes out |
+//! | `options`, `report`, `run_error`, `status`, `tenant`, `event` | what goes in and what comes out |
+//! | `interrupt` | a way to end a run from outside |
 //! | `database` | where the database is, and waiting for it |
 //! | `history` | refinery's history table in a schema: what was really applied |
 //! | `lock`, `retry` | who may work on what, and what is tried again |
@@ -51,6 +52,7 @@
 //! | `admission` | how a tenant comes in and goes out |
 //! | `rehearsal` | what a run would send, without sending it |
 //! | `survey` | where every schema stands, without changing any |
+//! | `adoption` | schemas that exist, registered as tenants |
 //! | `run` | the fixed order, and the barrier behind it |
 //! | `migrator` | the face of it all |
 
@@ -59,6 +61,7 @@
 pub mod fuzzing;
 
 mod admission;
+mod adoption;
 mod apply;
 mod blockers;
 mod cause;
@@ -71,6 +74,7 @@ mod failure;
 mod fleet;
 mod gate;
 mod history;
+mod interrupt;
 mod locate;
 mod lock;
 mod migrator;
@@ -87,6 +91,7 @@ mod rehearsal;
 mod report;
 mod retry;
 mod run;
+mod run_error;
 mod script;
 mod server_error;
 mod set;
@@ -97,6 +102,7 @@ mod status;
 mod survey;
 mod tenant;
 
+pub use adoption::{Adoption, Adoptions};
 pub use blockers::Blocker;
 pub use connect_error::ConnectError;
 pub use database::Database;
@@ -104,13 +110,15 @@ pub use error::Error;
 pub use event::{Event, Progress};
 pub use excerpt::Excerpt;
 pub use failure::{Divergence, Failure, Reason};
+pub use interrupt::Interrupt;
 pub use migrator::Migrator;
 pub use name::{NameError, SchemaName, TenantName};
 pub use options::RunOptions;
 pub use pool::PoolStatus;
 pub use rehearsal::Rehearsal;
 pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
+pub use run_error::RunError;
 pub use server_error::ServerError;
 pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
-pub use status::{SchemaStatus, State, Status, TenantStatus};
+pub use status::{SchemaStatus, State, Status, TenantStatus, UnusableRow};
 pub use tenant::{Domain, Tenant};

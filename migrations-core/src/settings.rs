@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::event::Event;
 use crate::gate::Gate;
+use crate::interrupt::Interrupt;
 use crate::lock::Polling;
 use crate::name::SchemaName;
 use crate::registry::Layout;
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) observers: Vec<Observer>,
     /// Whether what a new tenant is sent was inspected in this process, and found to keep to the tenant.
     pub(crate) inspected: Arc<AtomicBool>,
+    /// What ends a run.
+    pub(crate) interrupt: Interrupt,
     pub(crate) gate: Gate,
 }
 
@@ -65,6 +68,7 @@ impl Default for Settings {
             warm_pool: 0,
             observers: Vec::new(),
             inspected: Arc::default(),
+            interrupt: Interrupt::default(),
             gate: Gate::default(),
         }
     }
@@ -75,6 +79,9 @@ impl Settings {
     pub(crate) fn wait(&self, polling: &mut Polling, what: &str) -> Result<(), Error> {
         if polling.is_first() {
             self.emit(&Event::Waiting { what });
+        }
+        if self.interrupt.is_raised() {
+            return Err(Error::Interrupted);
         }
         polling.pause(what)
     }

@@ -103,7 +103,7 @@ fn bring(
             }
             Outcome::Busy | Outcome::FleetBusy => settings.wait(&mut polling, &what)?,
             Outcome::Stale => polling.pause(&what)?,
-            Outcome::Failed(failure) if retries.pause(&failure) => {
+            Outcome::Failed(failure) if !settings.interrupt.is_raised() && retries.pause(&failure) => {
                 report.retries += 1;
                 session.recover(&failure)?;
             }
