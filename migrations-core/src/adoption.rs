@@ -138,15 +138,15 @@ fn foreign(client: &mut Client, sets: &Sets<'_>, schema: &str) -> Result<Option<
     }
     let history = match history::read(client, schema)? {
         Ok(history) if history.is_empty() => {
-            return Ok(Some("its history is empty; `tenant adopt` it by its name if it is a tenant".to_owned()));
+            return Ok(Some(format!("its history is empty; if it is a tenant, `tenant adopt {schema}` registers it")));
         }
         Ok(history) => history,
         Err(problem) => return Ok(Some(format!("its history cannot be read: {problem}"))),
     };
     Ok(match history::compare(sets.tenant, &history).0 {
         Standing::Applied(_) | Standing::Ahead { .. } => None,
-        Standing::Diverged(divergence) => Some(format!(
-            "its history is not the tenant set's: {divergence}; `tenant adopt` it by its name if it is a tenant"
+        Standing::Diverged(_) => Some(format!(
+            "its history is not the tenant set's; if it is a tenant, `tenant adopt {schema}` registers it and says what differs"
         )),
         Standing::Unreadable(_) | Standing::Missing => Some("it was changed meanwhile; look again".to_owned()),
     })

@@ -96,9 +96,12 @@ fn a_directive_is_one_in_any_case_and_with_any_spacing() {
         assert!(set(files).unwrap().migrations()[0].is_outside_a_transaction(), "{directive}");
     }
     // What only begins like one is a comment like any other.
-    for comment in
-        ["-- migrate users to accounts", "-- Migrates no rows: transactions are kept", "-- no transaction is needed"]
-    {
+    for comment in [
+        "-- migrate users to accounts",
+        "-- Migrates no rows: transactions are kept",
+        "-- no transaction is needed",
+        "-- migrate no transactions to it",
+    ] {
         let sql = format!("{comment}\nSELECT 1").into_bytes().leak();
         let files: Files = Box::leak(Box::new([("V1__a.sql", &*sql)]));
         assert!(set(files).is_ok(), "{comment}");

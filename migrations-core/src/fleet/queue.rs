@@ -135,4 +135,10 @@ mod tests {
         assert_eq!(ids, [1_001, 1_002, 9_000]);
         assert_eq!(queue.wants_page(), None);
     }
+
+    #[test]
+    fn a_full_page_of_rows_that_are_no_tenants_is_not_the_last_one() {
+        let page = Overview { last_id: Some(PAGE), is_full: true, ..Overview::default() };
+        assert_eq!(Queue::new(page, Vec::new()).wants_page(), Some(PAGE));
+    }
 }

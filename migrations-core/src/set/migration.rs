@@ -209,10 +209,14 @@ fn directive(comment: &str) -> Option<&str> {
 fn misspelt(comment: &str) -> Option<&'static str> {
     let mut words = comment.split(|c: char| c.is_whitespace() || c == ':').filter(|word| !word.is_empty());
     let begins = words.next()?.get(..DIRECTIVE.len() - 1)?.eq_ignore_ascii_case(&DIRECTIVE[..DIRECTIVE.len() - 1]);
-    let letters: String = words.flat_map(str::chars).filter(char::is_ascii_alphabetic).collect();
-    let letters = letters.to_ascii_lowercase();
+    let words: Vec<String> = words.map(letters).collect();
+    let meant = |known: &str| words.first().is_some_and(|word| word == known) || words.concat() == known;
     let known = [("notransaction", "no-transaction"), ("allowschema", "allow-schema NAME")];
-    known.into_iter().find(|(spelt, _)| begins && letters.starts_with(spelt)).map(|(_, meant)| meant)
+    known.into_iter().find(|(spelt, _)| begins && meant(spelt)).map(|(_, meant)| meant)
+}
+
+fn letters(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
