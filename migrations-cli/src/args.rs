@@ -41,7 +41,9 @@ Exit codes:
   0  done
   1  something failed
   2  the command line or the environment cannot be used; nothing was tried
-  3  migrations are pending (status --check)"
+  3  migrations are pending (status --check)
+  130, 143
+     SIGINT or SIGTERM ended it: what was running is cancelled, what is done stays done; a second signal ends at once"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -105,10 +107,22 @@ pub(crate) enum Command {
     Wait(Wait),
 }
 
+impl Command {
+    /// Whether ending it in the middle leaves something half done, or a statement at work on the server.
+    pub(crate) fn changes_something(&self) -> bool {
+        match self {
+            Self::Up(_) => true,
+            Self::Status(_) | Self::Wait(_) => false,
+            Self::Tenant(command) => !matches!(command, Tenant::List(_) | Tenant::Show(_)),
+            Self::Pool(command) => !matches!(command, Pool::Status(_)),
+        }
+    }
+}
+
 /// Brings the database up to date: the registry, the shared schema, then every tenant.
 ///
 /// A tenant that fails does not stop the others, unless --fail-fast or one of the --max options says so. Running it
-/// again, from two places or after a crash is safe: it takes up what is left.
+/// again, from two places or after a crash is safe: it continues with the rest.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -118,7 +132,7 @@ Examples:
   {program} up --jobs 8 --max-distinct 2
   {program} up --dry-run > up.sql
 
-Exit codes: 0 everything is up to date (--dry-run: it is shown), 1 something failed, 2 usage")]
+Exit codes: 0 everything is up to date (--dry-run: it is shown), 1 something failed, 2 usage, 130 and 143 interrupted")]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Up {
     /// Register this tenant first, unless it is; can be given more than once
@@ -312,16 +326,24 @@ pub(crate) struct Add {
 }
 
 /// Registers schemas that exist as tenants, with what their history tables say; it does not migrate them.
+///
+/// With --all, every schema that holds a history of this binary's tenant set, as after the registry was dropped. Spare schemas of
+/// a warm pool and other histories are named and left alone.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
+Examples:
   {program} tenant adopt acme && {program} up --tenant acme
+  {program} tenant adopt --all && {program} up
 
 Exit codes: 0 they are registered, 1 something failed, 2 usage")]
 pub(crate) struct Adopt {
     /// The schemas
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "all", value_name = "NAME")]
     pub(crate) names: Vec<TenantName>,
+
+    /// Every schema with a history of this binary's tenant set that is not registered
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
 }
 
 /// Removes a tenant whose schema is gone from the registry; it never drops a schema.

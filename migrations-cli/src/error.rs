@@ -17,6 +17,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Something is pending, and `--check` asked.
     Pending = 3,
+    /// SIGINT ended it.
+    Interrupted = 130,
+    /// SIGTERM ended it.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -53,6 +57,9 @@ pub(crate) enum Error {
 
     #[error("{database} is not migrated after {}: {pending}", elapsed(*.waited))]
     StillPending { database: String, waited: Duration, pending: String },
+
+    #[error("cannot listen for SIGINT and SIGTERM: {0}")]
+    Signals(io::Error),
 
     #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),

@@ -25,6 +25,7 @@
 //! | `progress` | what is seen while a run goes on |
 //! | `output` | text for people, JSON for programs, and where each goes |
 //! | `secret` | keeps passwords out of what is repeated from the command line |
+//! | `signals` | SIGINT and SIGTERM |
 //! | `error` | what can go wrong, and the exit code for it |
 //!
 //! What a command does is `migrations-core`'s business, and so are the texts of its errors; this crate adds layout.
@@ -42,6 +43,7 @@ mod logging;
 mod output;
 mod progress;
 mod secret;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -74,10 +76,12 @@ impl IntoMigrator for Result<Migrator, migrations_core::Error> {
 }
 
 /// Does what the process's command line says with these migrations, and returns the exit code: 0 done, 1 something
-/// failed, 2 a command line or an environment that cannot be used, 3 migrations are pending (`status --check`).
+/// failed, 2 a command line or an environment that cannot be used, 3 migrations are pending (`status --check`), 130 and 143
+/// SIGINT and SIGTERM.
 ///
 /// A set that cannot be used is printed as an error and exits with 1. The program's name in help and messages is that
-/// of the running binary. It installs a logger, so call it once, and from `main`.
+/// of the running binary. It installs a logger and, for commands that
+/// change something, handlers of SIGINT and SIGTERM, so call it once, and from `main`.
 pub fn run(migrator: impl IntoMigrator) -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let (mut stdout, mut stderr) = (std::io::stdout(), std::io::stderr());

@@ -10,7 +10,10 @@ use crate::args::Global;
 use crate::progress::Progress;
 
 /// Libraries that tell more than an operator asked for with `-v`.
-const CHATTY: [&str; 3] = ["refinery_core", "tokio_postgres", "postgres"];
+const CHATTY: [&str; 2] = ["tokio_postgres", "postgres"];
+
+/// refinery compares a history with a set, and logs as if it applied what it finds pending.
+const UNTRUE: &str = "refinery_core";
 
 /// Where the framework logs a run's events. A command shows them itself, failures in full and last; a log line for each
 /// would tell them twice. With `-v` the log is the run's story, and has them in their place.
@@ -24,10 +27,13 @@ struct Beside {
 
 impl Log for Beside {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.logger.enabled(metadata)
+        !metadata.target().starts_with(UNTRUE) && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
+        if record.target().starts_with(UNTRUE) {
+            return;
+        }
         match &self.progress {
             Some(progress) if self.logger.matches(record) => progress.aside(|| self.logger.log(record)),
             _ => self.logger.log(record),

@@ -1,4 +1,4 @@
-//! How a tenant comes in and goes out: get-or-create, adopting a schema that exists, forgetting one that is gone.
+//! How a tenant comes in and goes out: get-or-create, and forgetting one whose schema is gone.
 
 use std::time::{Duration, Instant};
 
@@ -52,32 +52,21 @@ pub(crate) fn get_or_create(
     }
     let mishaps = Mishaps::default();
     let provisioning = Provisioning::single(settings, sets.tenant, &mishaps);
-    if is_new && provisioning.create(session, name, None)? {
-        return created(registered(session, settings, name)?);
+    if is_new {
+        match provisioning.create(session, name, None) {
+            Ok(true) => return created(registered(session, settings, name)?),
+            Ok(false) => {}
+            Err(Error::Failed(mut failure)) => {
+                let layout = &settings.layout;
+                failure.is_applied_elsewhere =
+                    registry::is_applied_elsewhere(&mut session.client, layout, sets.tenant, &failure);
+                return Err(failure.into());
+            }
+            Err(error) => return Err(error),
+        }
     }
     catch_up(session, settings, sets, &names)?;
     Ok((registered(session, settings, name)?, false))
-}
-
-/// Registers a schema that exists.
-pub(crate) fn adopt(
-    session: &mut Session<'_>,
-    settings: &Settings,
-    sets: &Sets<'_>,
-    name: &TenantName,
-) -> Result<Tenant, Error> {
-    let question = Question::about_nobody(sets.tenant);
-    stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
-    let insert = format!(
-        "INSERT INTO {} (schema_name) SELECT nspname FROM pg_namespace WHERE nspname = {} ON CONFLICT DO NOTHING",
-        settings.layout.table("tenants"),
-        Literal(name.as_str())
-    );
-    stage::locked(session, settings, name, "false", &insert)?;
-    match registered(session, settings, name) {
-        Err(Error::UnknownTenant(name)) => Err(Error::NothingToAdopt(name)),
-        other => other,
-    }
 }
 
 /// Removes the registration of a tenant whose schema is gone.

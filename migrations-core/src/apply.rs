@@ -16,6 +16,7 @@ use crate::failure::{Failure, Reason};
 use crate::flush;
 use crate::gate::Point;
 use crate::inspect::{self, Stopped};
+use crate::interrupt::Registration;
 use crate::locate;
 use crate::lock;
 use crate::plan;
@@ -58,11 +59,14 @@ pub(crate) struct Session<'a> {
     seen: usize,
     /// Whether a connection that is opened with settings has them: `None` until one was opened.
     keeps_settings: Option<bool>,
+    /// For as long as an interrupt is to cancel what is sent.
+    registration: Registration,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(database: &'a Database, client: Client) -> Self {
-        Self { database, client, seen: 0, keeps_settings: None }
+        let registration = database.register(&client);
+        Self { database, client, seen: 0, keeps_settings: None, registration }
     }
 
     pub(crate) fn database(&self) -> &'a Database {
@@ -77,6 +81,7 @@ impl<'a> Session<'a> {
     /// Replaces the connection.
     pub(crate) fn reconnect(&mut self) -> Result<(), Error> {
         self.client = self.database.ready()?;
+        self.registration = self.database.register(&self.client);
         self.seen = 0;
         Ok(())
     }
@@ -138,6 +143,7 @@ impl<'a> Session<'a> {
         let start = job.applied;
         job.settings.gate.pass(&mut self.client, Point::Planned);
         for step in job.steps() {
+            let is_outside = matches!(step, Step::Outside(_));
             let end = match &step {
                 Step::Together(range) => range.end,
                 Step::Outside(index) => index + 1,
@@ -161,7 +167,11 @@ impl<'a> Session<'a> {
                 Err(Refusal::Busy) => return Outcome::Busy,
                 Err(Refusal::FleetBusy) => return Outcome::FleetBusy,
                 Err(Refusal::Stale) => return Outcome::Stale,
-                Err(Refusal::Failed(failure)) => return Outcome::Failed(failure),
+                Err(Refusal::Failed(mut failure)) => {
+                    failure.applied = job.set.titles(start..job.applied);
+                    failure.is_outside = is_outside;
+                    return Outcome::Failed(failure);
+                }
             }
         }
         job.settings.gate.pass(&mut self.client, Point::Committed);
@@ -187,7 +197,7 @@ impl<'a> Session<'a> {
                 if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
                     failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
                 }
-                if is_transient(failure) && !job.is_last_try {
+                if (is_transient(failure) && !job.is_last_try) || job.settings.interrupt.is_raised() {
                     return;
                 }
                 if let Some(place) = locate::place(&mut self.client, job, script, &sent, &error) {
@@ -225,6 +235,9 @@ pub(crate) fn failure(job: &Job<'_>, reason: Reason) -> Failure {
         excerpt: None,
         reason,
         blockers: Vec::new(),
+        applied: Vec::new(),
+        is_outside: false,
+        is_applied_elsewhere: false,
     }
 }
 

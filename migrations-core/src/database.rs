@@ -12,6 +12,7 @@ use postgres::{Client, Config, NoTls};
 use crate::cause::chain;
 use crate::connect_error::ConnectError;
 use crate::error::Error;
+use crate::interrupt::{Interrupt, Registration};
 use crate::sql::Literal;
 
 /// How long [`Migrator::run`](crate::Migrator::run) waits for a server that does not answer yet.
@@ -35,6 +36,8 @@ pub struct Database {
     wait: Duration,
     /// Where a connection is kept between two calls, when one is.
     kept: Option<Arc<Mutex<Option<Client>>>>,
+    /// What ends the run that uses it.
+    interrupt: Interrupt,
 }
 
 impl Database {
@@ -89,7 +92,7 @@ impl Database {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        Ok(Self { config, wait: DEFAULT_WAIT, kept: None })
+        Ok(Self { config, wait: DEFAULT_WAIT, kept: None, interrupt: Interrupt::default() })
     }
 
     /// Sets how long a run waits for the server to accept connections. Five seconds unless it is set.
@@ -160,6 +163,9 @@ impl Database {
                 Err(Error::Connect(error)) => error,
                 Err(other) => return Err(other),
             };
+            if self.interrupt.is_raised() {
+                return Err(Error::Interrupted);
+            }
             let left = timeout.saturating_sub(start.elapsed());
             if left.is_zero() || !error.may_pass() {
                 return Err(error.after(start.elapsed()).into());
@@ -170,8 +176,21 @@ impl Database {
         }
     }
 
+    /// The same database for work that `interrupt` ends.
+    pub(crate) fn interrupted_by(&self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..self.clone() }
+    }
+
+    /// Lets an interrupt cancel what is sent over this connection, until the registration is dropped.
+    pub(crate) fn register(&self, client: &Client) -> Registration {
+        self.interrupt.register(client.cancel_token())
+    }
+
     /// Opens a connection, waiting for the server as long as [`with_wait`](Self::with_wait) says.
     pub(crate) fn ready(&self) -> Result<Client, Error> {
+        if self.interrupt.is_raised() {
+            return Err(Error::Interrupted);
+        }
         self.wait(self.wait)
     }
 

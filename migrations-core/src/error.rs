@@ -68,6 +68,12 @@ pub enum Error {
         reason: String,
     },
 
+    /// The run was interrupted.
+    #[error(
+        "interrupted: the statements that were running were cancelled at the server and rolled back; what is done stays done; run `up` again, which continues with the rest"
+    )]
+    Interrupted,
+
     /// A schema could not be brought to where it should be.
     #[error(transparent)]
     Failed(Box<Failure>),
@@ -139,7 +145,7 @@ pub enum Error {
     },
 
     /// The tenant set cannot use the warm pool.
-    #[error("the warm pool renames schemas, and these functions have a search_path of their own that names theirs: {}; leave it out of CREATE FUNCTION, or do without the pool", functions.join(", "))]
+    #[error("the warm pool renames schemas, and these functions have a search_path of their own that names theirs: {}; reset it in a new migration (ALTER FUNCTION … RESET search_path), or do without the pool", functions.join(", "))]
     PoolRefused {
         /// The functions.
         functions: Vec<String>,

@@ -106,7 +106,10 @@ impl Event<'_> {
                 let Progress { done, total, .. } = progress;
                 log::info!("tenant {tenant}: {migrations} migrations in {elapsed:.1?} ({done}/{total})");
             }
-            Self::TenantFailed { failure, .. } => log::error!("{failure}"),
+            // The report has it in full, for whoever runs to show.
+            Self::TenantFailed { failure, progress: Progress { done, total, .. } } => {
+                log::info!("{} failed ({done}/{total})", failure.subject());
+            }
             Self::Ahead { set, tenant: Some(tenant), version } => {
                 log::warn!("tenant {tenant} is ahead of this binary's {set} set (version {version:?}); left alone");
             }

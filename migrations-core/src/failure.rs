@@ -10,7 +10,8 @@ use crate::set::SetName;
 
 /// One schema that could not be migrated: which, where in which migration, why, and what to do.
 ///
-/// A tenant that failed is as it was before the run: its transaction was rolled back.
+/// The transaction that failed was rolled back, so a tenant is as it was before the run; unless `no-transaction` migrations
+/// are involved, which commit by themselves: then [`applied`](Self::applied) names what was committed in front of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub(crate) set: SetName,
@@ -19,6 +20,12 @@ pub struct Failure {
     pub(crate) excerpt: Option<Excerpt>,
     pub(crate) reason: Reason,
     pub(crate) blockers: Vec<Blocker>,
+    /// Titles of the migrations that the run committed before.
+    pub(crate) applied: Vec<String>,
+    /// Whether a `no-transaction` migration failed, whose statements commit one by one.
+    pub(crate) is_outside: bool,
+    /// Whether the migration is applied to other tenants.
+    pub(crate) is_applied_elsewhere: bool,
 }
 
 /// Why a schema was not migrated.
@@ -99,6 +106,25 @@ impl Failure {
         &self.blockers
     }
 
+    /// Titles of the migrations that the run applied to the schema before it failed, and that stay applied. Empty unless
+    /// the set has `no-transaction` migrations: all others commit together.
+    pub fn applied(&self) -> &[String] {
+        &self.applied
+    }
+
+    /// Whether something of the run can have stayed in the schema.
+    pub(crate) fn left_something(&self) -> bool {
+        self.is_outside || !self.applied.is_empty()
+    }
+
+    /// Which schema it is about, as in `tenant acme`.
+    pub(crate) fn subject(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("tenant {tenant}"),
+            None => format!("{} set", self.set),
+        }
+    }
+
     /// What the server says, where the server refused a statement.
     pub fn server(&self) -> Option<&ServerError> {
         match &self.reason {
@@ -123,10 +149,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.tenant {
-            Some(tenant) => write!(f, "tenant {tenant}: ")?,
-            None => write!(f, "{} set: ", self.set)?,
-        }
+        write!(f, "{}: ", self.subject())?;
         match &self.migration {
             Some(migration) => write!(f, "{migration} failed")?,
             None => write!(f, "not migrated")?,
@@ -139,13 +162,47 @@ impl fmt::Display for Failure {
             write!(f, "\n   = locked by: {blocker}")?;
         }
         if matches!(self.reason, Reason::Server(_)) {
-            let unchanged = match &self.tenant {
-                Some(tenant) => format!("tenant {tenant} is"),
-                None => format!("the {} schema is", self.set),
-            };
-            write!(f, "\n   = note: {unchanged} as before this transaction; mend the cause and run again")?;
+            write!(f, "\n   = note: {}; {}", self.state(), self.next_step())?;
+        } else if !self.applied.is_empty() {
+            write!(f, "\n   = note: {}", self.state())?;
         }
         Ok(())
+    }
+}
+
+impl Failure {
+    /// What is in the schema now.
+    fn state(&self) -> String {
+        let schema = match &self.tenant {
+            Some(tenant) => format!("tenant {tenant}"),
+            None => format!("the {} schema", self.set),
+        };
+        match (self.applied.as_slice(), self.is_outside) {
+            ([], false) => format!("{schema} is as it was before the run"),
+            ([], true) => format!(
+                "the migration runs outside a transaction: those of its statements that were done stay done in {schema}"
+            ),
+            (applied, false) => {
+                format!("{} committed before it and stay applied to {schema}", applied.join(", "))
+            }
+            (applied, true) => format!(
+                "{} committed before it and stay applied to {schema}, and so do those statements of the migration that \
+                 were done, since it runs outside a transaction",
+                applied.join(", ")
+            ),
+        }
+    }
+
+    fn next_step(&self) -> &'static str {
+        let is_about_applied = self.is_applied_elsewhere && self.migration.is_some();
+        match (is_about_applied, self.left_something()) {
+            (true, _) => {
+                "the migration is applied to other tenants, so its file must stay as it is: restore what it needs, by a \
+                 new migration of the shared set where it is about a shared table, and run `up` again"
+            }
+            (false, true) => "fix the cause and run `up` again, which continues from there",
+            (false, false) => "fix the cause and run `up` again",
+        }
     }
 }
 
@@ -178,8 +235,8 @@ impl fmt::Display for Reason {
             ),
             Self::History(problem) => write!(
                 f,
-                "its history table (refinery_schema_history) cannot be read: {problem}; compare it with a schema that \
-                 is well"
+                "its history table (refinery_schema_history) cannot be read: {problem}; compare it with that of \
+                 another tenant, and repair it"
             ),
         }
     }

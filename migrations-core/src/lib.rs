@@ -33,7 +33,8 @@
 //! | `lost` | what it means that a connection is lost |
 //! | `set` | a migration set: read, checked, in order, with its digests |
 //! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
-//! | `options`, `report`, `status`, `tenant`, `event` | what goes in and what comes out |
+//! | `options`, `report`, `run_error`, `status`, `tenant`, `event` | what goes in and what comes out |
+//! | `interrupt` | a way to end a run from outside |
 //! | `database` | where the database is, and waiting for it |
 //! | `flush`, `keepalive` | waiting for the disk, and keeping a connection from being idle |
 //! | `mark` | what is noted of a statement before it runs outside a transaction |
@@ -57,6 +58,7 @@
 //! | `admission` | how a tenant comes in and goes out |
 //! | `rehearsal` | what a run would send, without sending it |
 //! | `survey` | where every schema stands, without changing any |
+//! | `adoption` | schemas that exist, registered as tenants |
 //! | `run` | the fixed order, and the barrier behind it |
 //! | `migrator` | the face of it all |
 
@@ -65,6 +67,7 @@
 pub mod fuzzing;
 
 mod admission;
+mod adoption;
 mod apply;
 mod blockers;
 mod cause;
@@ -80,6 +83,7 @@ mod flush;
 mod gate;
 mod history;
 mod inspect;
+mod interrupt;
 mod keepalive;
 mod lease;
 mod locate;
@@ -100,6 +104,7 @@ mod rehearsal;
 mod report;
 mod retry;
 mod run;
+mod run_error;
 mod script;
 mod server_error;
 mod set;
@@ -110,6 +115,7 @@ mod status;
 mod survey;
 mod tenant;
 
+pub use adoption::{Adoption, Adoptions};
 pub use blockers::Blocker;
 pub use connect_error::ConnectError;
 pub use database::Database;
@@ -117,13 +123,15 @@ pub use error::Error;
 pub use event::{Event, Progress};
 pub use excerpt::Excerpt;
 pub use failure::{Divergence, Failure, Reason};
+pub use interrupt::Interrupt;
 pub use migrator::Migrator;
 pub use name::{NameError, RoleName, SchemaName, TenantName};
 pub use options::RunOptions;
 pub use pool::PoolStatus;
 pub use rehearsal::Rehearsal;
 pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
+pub use run_error::RunError;
 pub use server_error::ServerError;
 pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
-pub use status::{SchemaStatus, State, Status, TenantStatus};
+pub use status::{SchemaStatus, State, Status, TenantStatus, UnusableRow};
 pub use tenant::{Domain, Tenant};

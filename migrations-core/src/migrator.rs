@@ -2,22 +2,28 @@
 
 use std::time::Duration;
 
+use crate::adoption::{self, Adoption, Adoptions};
 use crate::apply::Session;
 use crate::database::Database;
 use crate::error::Error;
 use crate::event::Event;
+use crate::interrupt::Interrupt;
 use crate::name::{RoleName, SchemaName, TenantName};
 use crate::options::RunOptions;
 use crate::pool::{self, PoolStatus, WhenTaken};
 use crate::registry;
 use crate::rehearsal::{self, Rehearsal};
 use crate::report::Report;
+use crate::run_error::RunError;
 use crate::set::{MigrationSet, SetError};
 use crate::settings::Settings;
 use crate::stage::Sets;
 use crate::status::Status;
 use crate::tenant::Tenant;
 use crate::{admission, run, survey};
+
+/// The longest `lock_timeout` that fits into PostgreSQL's `int4` of milliseconds, in whole days.
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// An application's two sets of migrations, and how they are applied.
 ///
@@ -87,9 +93,12 @@ impl Migrator {
 
     /// How long a statement of a migration waits for a lock on a table before it fails and is tried again. Three seconds
     /// unless it is set: whoever queues behind the statement waits as long.
+    ///
+    /// PostgreSQL counts in whole milliseconds, and takes 0 for no limit: zero, and what is shorter than a millisecond, is
+    /// one millisecond here, which is not to wait; what is longer than 24 days is 24 days.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.lock_timeout = timeout;
+        self.settings.lock_timeout = timeout.clamp(Duration::from_millis(1), LONGEST_LOCK_TIMEOUT);
         self
     }
 
@@ -143,6 +152,14 @@ impl Migrator {
         self
     }
 
+    /// Lets `interrupt` end what this migrator does. [`run`](Self::run) then returns [`Error::Interrupted`] with the report of
+    /// what was done, unless nothing was left to do.
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.settings.interrupt = interrupt.clone();
+        self
+    }
+
     /// The shared set.
     pub fn shared_set(&self) -> &MigrationSet {
         &self.shared
@@ -161,9 +178,10 @@ impl Migrator {
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached, or the registry or the shared set could not be brought up to date: then no
-    /// tenant was touched.
-    pub fn run(&self, database: &Database) -> Result<Report, Error> {
+    /// When the server cannot be reached, when the registry or the shared set could not be brought up to date (then no
+    /// tenant was touched), and when the run was interrupted. [`RunError::report`] has what was done until then; in a
+    /// function that returns [`Error`], `?` drops it.
+    pub fn run(&self, database: &Database) -> Result<Report, RunError> {
         self.run_with(database, &RunOptions::default())
     }
 
@@ -172,7 +190,7 @@ impl Migrator {
     /// # Errors
     ///
     /// As [`run`](Self::run); and when a tenant that the run is limited to is not registered.
-    pub fn run_with(&self, database: &Database, options: &RunOptions) -> Result<Report, Error> {
+    pub fn run_with(&self, database: &Database, options: &RunOptions) -> Result<Report, RunError> {
         run::run(database, &self.settings, &self.sets()?, options)
     }
 
@@ -184,6 +202,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn rehearse(&self, database: &Database, options: &RunOptions) -> Result<Vec<Rehearsal>, Error> {
+        let database = &self.reach(database);
         let mut session = Session::new(database, database.ready()?);
         rehearsal::rehearse(&mut session, &self.settings, &self.sets()?, options)
     }
@@ -202,6 +221,7 @@ impl Migrator {
     pub fn get_or_create_tenant(&self, database: &Database, name: &TenantName) -> Result<(Tenant, bool), Error> {
         self.settings.layout.check_tenant(name)?;
         let sets = self.sets()?;
+        let database = &self.reach(database);
         let get = |client| {
             let mut session = Session::new(database, client);
             let found = admission::get_or_create(&mut session, &self.settings, &sets, name)?;
@@ -219,16 +239,30 @@ impl Migrator {
         }
     }
 
-    /// Registers a schema that exists as a tenant. Its history table says what is applied to it; the next run takes it
+    /// Registers a schema that exists as a tenant. Its history table says what is applied to it; the next run continues
     /// from there. Doing it again changes nothing.
     ///
     /// # Errors
     ///
     /// When there is no schema of that name.
-    pub fn adopt_tenant(&self, database: &Database, name: &TenantName) -> Result<Tenant, Error> {
+    pub fn adopt_tenant(&self, database: &Database, name: &TenantName) -> Result<Adoption, Error> {
         self.settings.layout.check_tenant(name)?;
+        let database = &self.reach(database);
         let mut session = Session::new(database, database.ready()?);
-        admission::adopt(&mut session, &self.settings, &self.sets()?, name)
+        adoption::adopt(&mut session, &self.settings, &self.sets()?, name)
+    }
+
+    /// Registers every schema that holds a history of the tenant set and is not registered, as after the registry was
+    /// dropped. The schemas of the registry and of the shared set are no tenants; spare schemas of a warm pool, and
+    /// histories that are not the tenant set's, are left alone and told of. Doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); those that were registered before stay registered.
+    pub fn adopt_all(&self, database: &Database) -> Result<Adoptions, Error> {
+        let database = &self.reach(database);
+        let mut session = Session::new(database, database.ready()?);
+        adoption::adopt_all(&mut session, &self.settings, &self.sets()?)
     }
 
     /// Removes the registration of a tenant whose schema is gone. It drops nothing.
@@ -237,6 +271,7 @@ impl Migrator {
     ///
     /// When the tenant is not registered, or its schema is still there.
     pub fn forget_tenant(&self, database: &Database, name: &TenantName) -> Result<(), Error> {
+        let database = &self.reach(database);
         let mut session = Session::new(database, database.ready()?);
         admission::forget(&mut session, &self.settings, name)
     }
@@ -323,6 +358,7 @@ impl Migrator {
     ///
     /// [`Error::PoolRefused`] when the set has functions that do not survive a rename, and as [`run`](Self::run).
     pub fn fill_pool(&self, database: &Database, size: usize) -> Result<usize, Error> {
+        let database = &self.reach(database);
         let mut session = Session::new(database, database.ready()?);
         let sets = self.sets()?;
         pool::prepare(&mut session, &self.settings, &sets)?;
@@ -346,6 +382,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn drain_pool(&self, database: &Database) -> Result<usize, Error> {
+        let database = &self.reach(database);
         pool::drain(&mut Session::new(database, database.ready()?), &self.settings)
     }
 
@@ -354,6 +391,11 @@ impl Migrator {
     pub(crate) fn stopping(mut self, gate: crate::gate::Gate) -> Self {
         self.settings.gate = gate;
         self
+    }
+
+    /// The database, with work on it ended by the interrupt.
+    fn reach(&self, database: &Database) -> Database {
+        database.interrupted_by(&self.settings.interrupt)
     }
 
     fn sets(&self) -> Result<Sets<'_>, Error> {

@@ -13,7 +13,8 @@ use crate::name::TenantName;
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
     pub(crate) create: Vec<TenantName>,
-    pub(crate) only: Vec<TenantName>,
+    /// `None` is no limit.
+    pub(crate) only: Option<Vec<TenantName>>,
     pub(crate) shared_only: bool,
     pub(crate) verify: bool,
 }
@@ -31,11 +32,27 @@ impl RunOptions {
         self
     }
 
-    /// Limits the tenant stage to these tenants. An empty list is no limit.
+    /// Limits the tenant stage to these tenants, those before them, and those that [`create`](Self::create) names. With an
+    /// empty list there are no others.
     #[must_use]
     pub fn only(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
-        self.only.extend(names);
+        self.only.get_or_insert_default().extend(names);
         self
+    }
+
+    /// The tenants that the run is limited to; empty where it is not.
+    pub(crate) fn limit(&self) -> &[TenantName] {
+        match &self.only {
+            // Only those that are created.
+            Some(only) if only.is_empty() => &self.create,
+            Some(only) => only,
+            None => &[],
+        }
+    }
+
+    /// Whether there is no tenant that the run is about.
+    pub(crate) fn leaves_out_tenants(&self) -> bool {
+        self.shared_only || self.only.as_ref().is_some_and(|only| only.is_empty() && self.create.is_empty())
     }
 
     /// Reads the history of every schema, and puts right what the registry says of it (of one that is ahead of

@@ -14,6 +14,7 @@ use crate::name::{TenantName, is_spare_sql};
 use crate::registry::{Layout, rows_or_no_registry};
 use crate::set::{Digest, MigrationSet};
 use crate::sql::Ident;
+use crate::status::UnusableRow;
 
 /// How many tenants one page of a plan holds, so that memory does not grow with the fleet.
 pub(crate) const PAGE: i64 = 1_000;
@@ -87,6 +88,11 @@ pub(crate) struct Overview {
     /// Whether a tenant that needs no look has an error from before.
     pub(crate) stale_errors: bool,
     pub(crate) tenants: Vec<TenantClaim>,
+    /// Rows among them whose schema has a name that no tenant can have.
+    pub(crate) unusable: Vec<UnusableRow>,
+    /// The last row's id, and whether there are as many as were asked for.
+    pub(crate) last_id: Option<i64>,
+    pub(crate) is_full: bool,
     pub(crate) absent: Vec<TenantName>,
 }
 
@@ -136,12 +142,12 @@ pub(crate) fn overview(
         (&question.limit, Type::INT8),
     ];
     match rows_or_no_registry(client.query_typed(&query, &parameters), "planning")? {
-        Some(rows) => read(&rows).map(Some),
+        Some(rows) => read(&rows, layout, question.limit).map(Some),
         None => Ok(None),
     }
 }
 
-fn read(rows: &[Row]) -> Result<Overview, Error> {
+fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
     let mut overview = Overview { tenants: Vec::with_capacity(rows.len()), ..Overview::default() };
     let count = |number: Option<i64>| number.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     for row in rows {
@@ -159,15 +165,26 @@ fn read(rows: &[Row]) -> Result<Overview, Error> {
                 overview.pending_spares = count(row.get(3));
             }
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
-            _ => overview.tenants.push(TenantClaim {
-                id: row.get(1),
-                name: row.get::<_, &str>(2).parse()?,
-                claim: claim(row),
-                status: row.get::<_, Option<String>>(7).unwrap_or_default(),
-                last_error: row.get(8),
-            }),
+            _ => {
+                let id = row.get(1);
+                overview.last_id = Some(id);
+                match row.get::<_, &str>(2).parse() {
+                    Ok(name) => overview.tenants.push(TenantClaim {
+                        id,
+                        name,
+                        claim: claim(row),
+                        status: row.get::<_, Option<String>>(7).unwrap_or_default(),
+                        last_error: row.get(8),
+                    }),
+                    Err(error) => {
+                        overview.unusable.push(UnusableRow::new(&layout.table("tenants"), id, row.get(2), &error))
+                    }
+                }
+            }
         }
     }
+    let read = overview.tenants.len() + overview.unusable.len();
+    overview.is_full = i64::try_from(read).is_ok_and(|read| read >= limit);
     Ok(overview)
 }
 

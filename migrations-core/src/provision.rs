@@ -46,6 +46,9 @@ impl<'a> Provisioning<'a> {
         let mut retries = Retries::new(self.mishaps);
         let mut polling = Polling::new(self.settings.lock_wait);
         loop {
+            if self.settings.interrupt.is_raised() {
+                return Err(Error::Interrupted);
+            }
             job.is_last_try = !retries.are_left();
             match session.apply(&job) {
                 Outcome::Done(_) => {
@@ -57,7 +60,9 @@ impl<'a> Provisioning<'a> {
                     return Err(Error::Locked { what: format!("tenant {name}"), waited: Duration::ZERO });
                 }
                 Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
-                Outcome::Failed(failure) if retries.pause(&failure) => session.recover(&failure)?,
+                Outcome::Failed(failure) if !self.settings.interrupt.is_raised() && retries.pause(&failure) => {
+                    session.recover(&failure)?
+                }
                 Outcome::Failed(failure) => {
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
                     return Err(if duplicate_schema && failure.migration().is_none() {

@@ -142,8 +142,19 @@ pub(crate) fn find_by_domain(client: &mut Client, layout: &Layout, host: &str) -
 pub(crate) fn all(client: &mut Client, layout: &Layout) -> Result<Vec<Tenant>, Error> {
     let rows = client.query_typed(&select(layout, "ORDER BY t.id"), &[]);
     let rows = rows_or_no_registry(rows, "listing the tenants")?.unwrap_or_default();
-    let tenants = rows.iter().map(|row| found(row).map(|found| found.tenant));
-    tenants.filter(|tenant| !tenant.as_ref().is_ok_and(|tenant| tenant.name.is_spare())).collect()
+    let mut tenants = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match found(row) {
+            Ok(found) if found.tenant.name.is_spare() => {}
+            Ok(found) => tenants.push(found.tenant),
+            // One row is no reason to show none.
+            Err(error @ Error::Name(_)) => {
+                log::warn!("row {} of {}: {error}", row.get::<_, i64>(0), layout.table("tenants"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(tenants)
 }
 
 /// Gives a tenant a domain, or makes one it has the primary one. Doing it again changes nothing.
@@ -218,6 +229,30 @@ pub(crate) fn record_failure(client: &mut Client, layout: &Layout, failure: &Fai
         .query_typed(&query, &[(&text, Type::TEXT), (&tenant.as_str(), Type::TEXT)])
         .map(|_| ())
         .map_err(|error| Error::from_driver("recording a failure", &error))
+}
+
+/// Whether the migration that failed is applied to other tenants, so that its file cannot change any more.
+pub(crate) fn is_applied_elsewhere(
+    client: &mut Client,
+    layout: &Layout,
+    set: &MigrationSet,
+    failure: &Failure,
+) -> bool {
+    let migration = set.migrations().iter().find(|migration| Some(migration.title()) == failure.migration());
+    let (Some(migration), Some(tenant)) = (migration, failure.tenant()) else { return false };
+    let query = format!(
+        "SELECT EXISTS (SELECT FROM {} WHERE version >= $1 AND schema_name <> $2::text::name)",
+        layout.table("tenants")
+    );
+    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] =
+        [(&migration.version(), Type::INT8), (&tenant.as_str(), Type::TEXT)];
+    match client.query_typed(&query, &parameters) {
+        Ok(rows) => rows.first().is_some_and(|row| row.get(0)),
+        Err(error) => {
+            log::debug!("whether other tenants have {} is not known: {error}", migration.title());
+            false
+        }
+    }
 }
 
 /// Forgets the errors of tenants that are up to date, by other hands than a run's.

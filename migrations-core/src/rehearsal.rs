@@ -1,11 +1,13 @@
 //! What a run would send, without sending it: the same scripts, made from the same plan.
 
+use std::collections::HashSet;
+
 use crate::apply::Session;
 use crate::error::Error;
 use crate::history::Standing;
 use crate::name::TenantName;
 use crate::options::RunOptions;
-use crate::plan::{self, Claim, PAGE, Question, Resolver};
+use crate::plan::{self, Claim, Overview, PAGE, Question, Resolver};
 use crate::script::{Job, Origin, Owner, Step};
 use crate::set::{MigrationSet, Mode, SetName};
 use crate::settings::Settings;
@@ -40,7 +42,7 @@ pub(crate) fn rehearse(
     }
     let mut question = Question {
         latest: sets.tenant.digest(),
-        only: &options.only,
+        only: options.limit(),
         names: &options.create,
         after: 0,
         all: false,
@@ -57,7 +59,7 @@ pub(crate) fn rehearse(
     };
     found.extend(schema(session, settings, sets.registry, Owner::Registry, registry)?);
     found.extend(schema(session, settings, sets.shared, Owner::Shared, shared)?);
-    if options.shared_only {
+    if options.leaves_out_tenants() {
         return Ok(found);
     }
     if let Some(overview) = &overview
@@ -65,16 +67,18 @@ pub(crate) fn rehearse(
     {
         return Err(Error::UnknownTenant(unknown.clone()));
     }
-    let create = overview.as_ref().map_or(&options.create, |overview| &overview.absent).clone();
-    let mut page = overview.map(|overview| overview.tenants).unwrap_or_default();
-    while let Some(last) = page.last().map(|tenant| tenant.id) {
-        for tenant in &page {
+    let mut seen = HashSet::new();
+    let absent = overview.as_ref().map_or(&options.create, |overview| &overview.absent);
+    let create: Vec<TenantName> = absent.iter().filter(|name| seen.insert(*name)).cloned().collect();
+    let mut page = overview.unwrap_or_default();
+    while let Some(last) = page.last_id {
+        for tenant in &page.tenants {
             found.extend(schema(session, settings, sets.tenant, Owner::Tenant(&tenant.name), tenant.claim)?);
         }
         question.after = last;
         page = match plan::overview(&mut session.client, layout, &question)? {
-            Some(overview) => overview.tenants,
-            None => Vec::new(),
+            Some(overview) => overview,
+            None => Overview::default(),
         };
     }
     for name in &create {

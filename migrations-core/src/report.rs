@@ -21,6 +21,9 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// How often something that passes by itself was tried again, in all: a lock that was held, a lost connection.
     pub retries: usize,
+    /// Schemas that hold a history and are not registered. They are looked for by a run that finds no tenant at all, as
+    /// after the registry was dropped; [`adopt_all`](crate::Migrator::adopt_all) registers them.
+    pub unregistered: Vec<String>,
     /// How long the run took.
     pub elapsed: Duration,
     /// How often a connection was lost in the tenant stage.
@@ -59,7 +62,7 @@ pub struct TenantCounts {
     pub busy: usize,
     /// Failed.
     pub failed: usize,
-    /// Not taken any more, because too many had failed.
+    /// Not taken any more, because too many had failed or the run was interrupted.
     pub skipped: usize,
     /// Spare schemas of the warm pool that were made or migrated; not counted among the others.
     pub spares: usize,
@@ -155,8 +158,10 @@ impl Report {
         self.outcomes.iter().filter(|outcome| matches!(outcome.kind, OutcomeKind::Created | OutcomeKind::Migrated))
     }
 
-    /// Whether the run changed nothing.
+    /// Whether the run changed nothing. A tenant that failed behind a `no-transaction` migration can have been changed.
     pub fn is_unchanged(&self) -> bool {
-        self.shared.applied.is_empty() && self.tenants.created + self.tenants.migrated + self.tenants.spares == 0
+        self.shared.applied.is_empty()
+            && self.tenants.created + self.tenants.migrated + self.tenants.spares == 0
+            && !self.failures.iter().any(Failure::left_something)
     }
 }

@@ -58,7 +58,7 @@ impl<'a> Retries<'a> {
         let pause = FIRST_PAUSE * 2u32.pow(self.done);
         self.done += 1;
         self.all.retries.fetch_add(1, Ordering::Relaxed);
-        log::warn!("{}; retry {} of {RETRIES}", failure.message(), self.done);
+        log::warn!("{}: {}; retry {} of {RETRIES}", failure.subject(), failure.message(), self.done);
         std::thread::sleep(pause.mul_f64(0.5 + fastrand::f64()));
         true
     }

@@ -13,10 +13,11 @@ use crate::plan::{Overview, PAGE, Question, TenantClaim};
 use crate::pool::WhenTaken;
 use crate::report::Report;
 use crate::retry::Mishaps;
+use crate::run_error::RunError;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::{self, Sets};
-use crate::{pool, preflight, registry};
+use crate::{adoption, pool, preflight, registry};
 
 /// Brings everything up to date, and says what was done.
 pub(crate) fn run(
@@ -24,20 +25,44 @@ pub(crate) fn run(
     settings: &Settings,
     sets: &Sets<'_>,
     options: &RunOptions,
-) -> Result<Report, Error> {
+) -> Result<Report, RunError> {
     let start = Instant::now();
     for name in &options.create {
         settings.layout.check_tenant(name)?;
     }
-    let mut session = Session::new(database, database.ready()?);
+    let reach = database.interrupted_by(&settings.interrupt);
+    let mut session = Session::new(&reach, reach.ready()?);
     let mut report = Report::default();
     let done = stages(&mut session, settings, sets, options, &mut report);
     report.retries += report.shared.retries;
     report.elapsed = start.elapsed();
-    barrier(&mut session, settings, &mut report, done.as_ref().err())?;
-    done?;
-    make_sure(&mut session, settings, sets, options, &mut report)?;
+    let is_interrupted = settings.interrupt.is_raised();
+    let done = done.map_err(|error| {
+        let is_cause = settings.interrupt.is_cause(error.sqlstate());
+        if is_cause { Error::Interrupted } else { error }
+    });
+    if is_interrupted {
+        // What is left to be written down is not to be cancelled too.
+        let client = database.ready();
+        drop(session);
+        match client {
+            Ok(client) => session = Session::new(database, client),
+            Err(error) => {
+                let error = done.err().unwrap_or(error);
+                return Err(RunError { error, report: Box::new(report), is_durable: false });
+            }
+        }
+    }
+    let saved = barrier(&mut session, settings, &mut report, done.as_ref().err());
+    let is_durable = saved.as_ref().is_ok_and(|saved| *saved) && report.lost_connections == 0;
+    if let Err(error) = done.and(saved) {
+        return Err(RunError { error, report: Box::new(report), is_durable });
+    }
+    let made_sure = make_sure(&mut session, settings, sets, options, &mut report);
     report.elapsed = start.elapsed();
+    if let Err(error) = made_sure {
+        return Err(RunError { error, report: Box::new(report), is_durable: false });
+    }
     settings.emit(&Event::Finished { report: &report });
     Ok(report)
 }
@@ -76,13 +101,14 @@ fn make_sure(
 }
 
 /// Writes down a run that did something or failed. The commit is synchronous: once it is back, whatever was committed
-/// before it is on disk. Nothing is reported as done before that.
+/// before it is on disk. Nothing is reported as done before that; of a run that was stopped, `false` says that it is not
+/// known.
 fn barrier(
     session: &mut Session<'_>,
     settings: &Settings,
     report: &mut Report,
     stopped_by: Option<&Error>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if stopped_by.is_none() && report.is_unchanged() && report.is_success() {
         // What was found done may not be on disk either, when another run did it or the answer to a commit was lost.
         if report.lost_connections > 0 || !report.outcomes.is_empty() {
@@ -94,11 +120,11 @@ fn barrier(
                 flushed => flushed?,
             }
         }
-        return Ok(());
+        return Ok(true);
     }
     // There is no server to write it down, and it was waited for already.
     if matches!(stopped_by, Some(Error::Connect(_))) && session.client.is_closed() {
-        return Ok(());
+        return Ok(false);
     }
     let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);
     if recorded.as_ref().is_err_and(Error::is_lost_connection) {
@@ -112,9 +138,9 @@ fn barrier(
         // What stopped the run matters more than that it could not be written down.
         (Some(_), Err(error)) => {
             log::debug!("the run could not be recorded: {error}");
-            Ok(())
+            Ok(false)
         }
-        (_, recorded) => recorded,
+        (_, recorded) => recorded.map(|()| true),
     }
 }
 
@@ -128,7 +154,7 @@ fn stages(
 ) -> Result<(), Error> {
     let question = Question {
         latest: sets.tenant.digest(),
-        only: &options.only,
+        only: options.limit(),
         names: &options.create,
         after: 0,
         all: false,
@@ -136,10 +162,10 @@ fn stages(
     };
     let mishaps = Mishaps::default();
     if options.verify {
-        session.ask(&mishaps, |client| registry::doubt(client, &settings.layout, &options.only))?;
+        session.ask(&mishaps, |client| registry::doubt(client, &settings.layout, options.limit()))?;
     }
     let overview = stage::prepare(session, settings, sets, &question, &mut report.shared)?;
-    if options.shared_only {
+    if options.leaves_out_tenants() {
         return Ok(());
     }
     let mut seen = HashSet::new();
@@ -151,6 +177,9 @@ fn stages(
     settings.emit(&Event::Planned { shared: &report.shared.applied, tenants: work });
     report.tenants.total = overview.total + absent.len();
     report.tenants.current = overview.total - overview.pending;
+    if overview.total == 0 {
+        report.unregistered = adoption::look_for_unregistered(session, settings)?;
+    }
     let spares = overview.spares;
     if overview.stale_errors
         && let Err(error) = registry::forget_errors(&mut session.client, &settings.layout, sets.tenant.digest())
@@ -162,10 +191,10 @@ fn stages(
         let jobs =
             session.ask(&mishaps, |client| preflight::workers(client, settings, sets.tenant, first_pending, work))?;
         let create = session.ask(&mishaps, |client| registry::draw_ids(client, &settings.layout, absent.clone()))?;
-        let fleet = Fleet::new(session.database(), settings, sets.tenant).only(&options.only).at_most(jobs);
+        let fleet = Fleet::new(session.database(), settings, sets.tenant).only(options.limit()).at_most(jobs);
         fleet.run(session, overview, create, report)?;
     }
-    if options.only.is_empty() && spares < settings.warm_pool {
+    if options.only.is_none() && spares < settings.warm_pool {
         report.tenants.spares +=
             pool::fill(session, settings, sets, settings.warm_pool, WhenTaken::Leave, &mut report.lost_connections)?;
     }

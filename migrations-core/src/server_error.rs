@@ -70,10 +70,10 @@ impl ServerError {
 /// What to do, where the server's own hint does not say it.
 fn advice(code: &SqlState) -> Option<&'static str> {
     Some(match *code {
-        SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run again when it is done",
+        SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock on the table; run `up` again when it is done",
         SqlState::QUERY_CANCELED => {
-            "statement_timeout, or somebody cancelled it; raise it with SET LOCAL in the migration or, for one outside a \
-             transaction, with ALTER ROLE … SET"
+            "statement_timeout, or somebody cancelled it; raise it for the migrating role with ALTER ROLE … SET, which helps \
+             where the migration is applied elsewhere and its file cannot change; a new migration can use SET LOCAL"
         }
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)"
@@ -89,9 +89,9 @@ fn advice(code: &SqlState) -> Option<&'static str> {
             "the server has no connection left; close some, raise max_connections, or run with fewer jobs"
         }
         SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
-        SqlState::DISK_FULL => "free some space on the server, and run again",
+        SqlState::DISK_FULL => "free some space on the server, and run `up` again",
         SqlState::ACTIVE_SQL_TRANSACTION => {
-            "put the statement into a file of its own with `-- migrate: no-transaction` on top"
+            "put the statement into a new migration of its own with `-- migrate: no-transaction` on top"
         }
         _ => return None,
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::event::Event;
 use crate::gate::Gate;
+use crate::interrupt::Interrupt;
 use crate::keepalive;
 use crate::lock::Polling;
 use crate::name::{RoleName, SchemaName};
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     /// Held by the one worker of this process that may hold two of a pooler's connections at a time.
     pub(crate) pooled: Arc<Mutex<()>>,
+    /// What ends a run.
+    pub(crate) interrupt: Interrupt,
     pub(crate) gate: Gate,
 }
 
@@ -75,6 +78,7 @@ impl Default for Settings {
             inspected: Arc::default(),
             keep_alive: keepalive::EVERY,
             pooled: Arc::default(),
+            interrupt: Interrupt::default(),
             gate: Gate::default(),
         }
     }
@@ -85,6 +89,9 @@ impl Settings {
     pub(crate) fn wait(&self, polling: &mut Polling, what: &str) -> Result<(), Error> {
         if polling.is_first() {
             self.emit(&Event::Waiting { what });
+        }
+        if self.interrupt.is_raised() {
+            return Err(Error::Interrupted);
         }
         polling.pause(what)
     }

@@ -148,7 +148,7 @@ fn bring_announced(
                 settings.wait(&mut polling, &what)?;
             }
             Outcome::Stale => polling.pause(&what)?,
-            Outcome::Failed(failure) if retries.pause(&failure) => {
+            Outcome::Failed(failure) if !settings.interrupt.is_raised() && retries.pause(&failure) => {
                 report.retries += 1;
                 session.recover(&failure)?;
             }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::name::TenantName;
+use crate::name::{NameError, TenantName};
+use crate::sql::Ident;
 
 /// Where the registry, the shared schema and every tenant stand.
 #[derive(Clone, Debug)]
@@ -14,6 +15,20 @@ pub struct Status {
     pub shared: SchemaStatus,
     /// Every tenant, in registration order.
     pub tenants: Vec<TenantStatus>,
+    /// Rows of the registry that cannot be tenants.
+    pub unusable: Vec<UnusableRow>,
+}
+
+/// A row of the registry whose schema has a name that no tenant can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnusableRow {
+    /// The row's id.
+    pub id: i64,
+    /// The name of the schema.
+    pub schema: String,
+    /// What is wrong with it, and what to do.
+    pub problem: String,
 }
 
 /// Where one schema stands.
@@ -66,7 +81,8 @@ impl Status {
     /// Whether a run would find something to do, or something wrong.
     pub fn is_pending(&self) -> bool {
         let schemas = [&self.registry, &self.shared];
-        schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(SchemaStatus::is_pending)
+        !self.unusable.is_empty()
+            || schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(SchemaStatus::is_pending)
     }
 }
 
@@ -74,6 +90,18 @@ impl SchemaStatus {
     /// Whether a run would find something to do here, or something wrong.
     pub fn is_pending(&self) -> bool {
         !matches!(self.state, State::Current | State::Ahead)
+    }
+}
+
+impl UnusableRow {
+    pub(crate) fn new(table: &str, id: i64, schema: String, error: &NameError) -> Self {
+        let problem = format!(
+            "the registry has schema {schema:?}, which is not migrated: {error}; rename it (ALTER SCHEMA {} RENAME TO …; \
+             UPDATE {table} SET schema_name = … WHERE id = {id}), or, if it is no tenant, take it out \
+             (DELETE FROM {table} WHERE id = {id})",
+            Ident(&schema),
+        );
+        Self { id, schema, problem }
     }
 }
 

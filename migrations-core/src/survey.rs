@@ -17,11 +17,12 @@ use crate::status::{SchemaStatus, State, Status, TenantStatus};
 pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>, verify: bool) -> Result<Status, Error> {
     let layout = &settings.layout;
     let overview = plan::overview(client, layout, &question(sets, 0, true, i64::MAX))?;
-    let (mut registry, mut shared, mut tenants) = match overview {
-        Some(Overview { registry, shared, tenants, .. }) => (registry, shared, tenants),
+    let (mut registry, mut shared, mut tenants, unusable) = match overview {
+        Some(Overview { registry, shared, tenants, unusable, .. }) => (registry, shared, tenants, unusable),
         None => (
             plan::catalog_claim(client, layout.registry.as_str())?,
             plan::catalog_claim(client, layout.shared.as_str())?,
+            Vec::new(),
             Vec::new(),
         ),
     };
@@ -39,16 +40,15 @@ pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>, 
             &registry,
         )?,
         shared: schema(client, &mut Resolver::new(sets.shared), sets.shared, layout.shared.as_str(), &shared)?,
+        unusable,
         tenants: tenants
             .into_iter()
             .filter(|tenant| !tenant.name.is_spare())
             .map(|tenant| {
-                Ok(TenantStatus {
-                    schema: schema(client, &mut resolver, sets.tenant, tenant.name.as_str(), &tenant.claim)?,
-                    name: tenant.name,
-                    status: tenant.status,
-                    last_error: tenant.last_error,
-                })
+                let schema = schema(client, &mut resolver, sets.tenant, tenant.name.as_str(), &tenant.claim)?;
+                // By other hands than a run's it can have become current, and then nothing is wrong any more.
+                let last_error = tenant.last_error.filter(|_| schema.state != State::Current);
+                Ok(TenantStatus { schema, name: tenant.name, status: tenant.status, last_error })
             })
             .collect::<Result<_, Error>>()?,
     })
@@ -71,13 +71,16 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'
                 return Ok(true);
             }
         }
+        if !overview.unusable.is_empty() {
+            return Ok(true);
+        }
         for tenant in &overview.tenants {
             if schema(client, &mut resolver, sets.tenant, tenant.name.as_str(), &tenant.claim)?.is_pending() {
                 return Ok(true);
             }
         }
-        match overview.tenants.last() {
-            Some(last) => after = last.id,
+        match overview.last_id {
+            Some(last) => after = last,
             None => return Ok(false),
         }
     }
@@ -87,7 +90,7 @@ fn question(sets: &Sets<'_>, after: i64, all: bool, limit: i64) -> Question<'sta
     Question { latest: sets.tenant.digest(), only: &[], names: &[], after, all, limit }
 }
 
-fn schema(
+pub(crate) fn schema(
     client: &mut Client,
     resolver: &mut Resolver<'_>,
     set: &MigrationSet,

@@ -33,6 +33,8 @@ fn every_way_to_be_wrong_is_said() {
         ("byte order mark", &[("V1__a.sql", b"\xef\xbb\xbfSELECT 1")]),
         ("NUL byte", &[("V1__a.sql", b"SELECT 1;\nSELECT '\0'")]),
         ("unknown directive", &[("V1__a.sql", b"-- a comment\n-- migrate: no-transactions\nSELECT 1")]),
+        ("directive without a colon", &[("V1__a.sql", b"-- migrate no-transaction\nSELECT 1")]),
+        ("directive with another word", &[("V1__a.sql", b"-- Migration: NO_TRANSACTION\nSELECT 1")]),
         ("late directive", &[("V1__a.sql", b"SELECT 1;\n-- migrate: no-transaction\n")]),
         ("open string", &[("V1__a.sql", b"SELECT 1;\nSELECT 'it's';\n")]),
         ("BEGIN", &[("V1__a.sql", b"BEGIN;\nSELECT 1;\nCOMMIT;\n")]),
@@ -78,4 +80,30 @@ fn files_come_in_the_order_of_their_versions_and_dot_files_are_passed_over() {
     .unwrap();
     let titles: Vec<_> = set.migrations().iter().map(|migration| (migration.title(), migration.file())).collect();
     assert_eq!(titles, [("V1__a", "2025/V1__a.sql"), ("V9__b", "V9__b.sql"), ("V10__c", "V10__c.sql")]);
+}
+
+#[test]
+fn a_directive_is_one_in_any_case_and_with_any_spacing() {
+    let index = "CREATE INDEX CONCURRENTLY i ON t (a)";
+    for directive in [
+        "-- migrate: no-transaction",
+        "--migrate:no-transaction",
+        "-- MIGRATE:  No-Transaction",
+        "---- Migrate : NO-TRANSACTION",
+    ] {
+        let sql = format!("{directive}\n{index}").into_bytes().leak();
+        let files: Files = Box::leak(Box::new([("V1__a.sql", &*sql)]));
+        assert!(set(files).unwrap().migrations()[0].is_outside_a_transaction(), "{directive}");
+    }
+    // What only begins like one is a comment like any other.
+    for comment in [
+        "-- migrate users to accounts",
+        "-- Migrates no rows: transactions are kept",
+        "-- no transaction is needed",
+        "-- migrate no transactions to it",
+    ] {
+        let sql = format!("{comment}\nSELECT 1").into_bytes().leak();
+        let files: Files = Box::leak(Box::new([("V1__a.sql", &*sql)]));
+        assert!(set(files).is_ok(), "{comment}");
+    }
 }

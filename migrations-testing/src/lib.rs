@@ -74,7 +74,7 @@ impl TestDatabase {
     /// ```
     pub fn migrated(migrator: &Migrator, tenants: &[&str]) -> Result<Self, Error> {
         let test = Self::new()?;
-        if !migrator.run(&test.database)?.is_success() {
+        if !migrator.run(&test.database).map_err(migrations_core::Error::from)?.is_success() {
             return Err(Error::Unfinished);
         }
         for tenant in tenants {

@@ -125,7 +125,7 @@ fn room_for_one_session_is_enough_for_a_run_with_four_workers() {
     });
     let report = loop {
         // The session that was let go is on its way out.
-        match newer.run(&shop.database().with_wait(Duration::ZERO)) {
+        match newer.run(&shop.database().with_wait(Duration::ZERO)).map_err(Error::from) {
             Ok(report) => break report,
             Err(Error::Connect(_)) => std::thread::sleep(Duration::from_millis(20)),
             Err(error) => panic!("{error}"),
@@ -184,7 +184,7 @@ fn a_role_that_may_not_create_schemas_is_told_what_it_lacks() {
     let url = shop.server.url("fresh").replace("//postgres@", "//app@");
     let fresh = Database::from_url(&url).unwrap();
     let error = small(&[NOTES]).run(&fresh).unwrap_err();
-    assert_eq!(error.sqlstate(), Some("42501"));
+    assert_eq!(error.error.sqlstate(), Some("42501"));
     insta::assert_snapshot!(error, @"
     registry set: not migrated
        = 42501: permission denied for database fresh
@@ -228,7 +228,7 @@ fn a_read_only_session_says_so_and_is_no_problem_where_there_is_nothing_to_do() 
     let newer = small(&[NOTES, AUTHOR]);
     let help = "= help: the server is a standby, or default_transaction_read_only is on; connect to the primary";
     let error = newer.run(&Database::from_url(&shop.server.url("fresh")).unwrap()).unwrap_err();
-    assert_eq!(error.sqlstate(), Some("25006"));
+    assert_eq!(error.error.sqlstate(), Some("25006"));
     assert!(error.to_string().contains(help), "{error}");
 
     assert!(small(&[NOTES]).run(&shop.database()).unwrap().is_unchanged());

@@ -125,7 +125,10 @@ fn a_changed_shared_migration_stops_the_run() {
         set("tenant", &[NOTES, AUTHOR]),
     );
     let error = changed.run(test.database()).unwrap_err();
-    assert!(matches!(&error, Error::Failed(failure) if matches!(failure.reason(), Reason::Diverged(_))), "{error}");
+    assert!(
+        matches!(&error.error, Error::Failed(failure) if matches!(failure.reason(), Reason::Diverged(_))),
+        "{error}"
+    );
     assert_eq!(history(&test, "acme"), ["1"]);
 }
 

@@ -247,7 +247,7 @@ fn the_application_uses_its_tenants_tables_and_can_do_nothing_else() {
     }
     // As the application, a run is refused, and says what it lacks.
     let error = migrator.run(&site.app).unwrap_err();
-    assert_eq!(error.sqlstate(), Some("42501"), "{error}");
+    assert_eq!(error.error.sqlstate(), Some("42501"), "{error}");
     assert!(error.to_string().contains("grant the role"), "{error}");
 }
 

@@ -6,17 +6,25 @@ mod tenant;
 mod up;
 mod wait;
 
-use migrations_core::Migrator;
+use migrations_core::{Interrupt, Migrator};
 
 use crate::args::{Cli, Command};
 use crate::database::Chosen;
 use crate::error::{Error, Exit};
 use crate::output::Output;
+use crate::signals::{self, Received};
 
 pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Result<Exit, Error> {
     let Cli { global, command } = cli;
     let chosen = Chosen::open(&global, output)?;
     let database = &chosen.database;
+    let interrupt = Interrupt::new();
+    let received = if command.changes_something() {
+        signals::listen(&interrupt).map_err(Error::Signals)?
+    } else {
+        Received::default()
+    };
+    let migrator = migrator.interrupted_by(&interrupt);
     let migrator = match output.progress() {
         Some(progress) => migrator.on_event(move |event| progress.on(event)),
         None => migrator,
@@ -29,6 +37,15 @@ pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Resu
         Command::Pool(command) => pool::run(command, &migrator, database, output),
     };
     output.finish_progress();
+    let done = match received.exit() {
+        None => done,
+        Some(exit) => {
+            if let Err(error) = done {
+                output.error(&error);
+            }
+            Ok(exit)
+        }
+    };
     let closed = chosen.close();
     // The command's own error is the one to tell; that of closing is only of interest without it.
     let exit = done?;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use comfy_table::Cell;
-use migrations_core::{Database, Migrator, State, TenantStatus};
+use migrations_core::{Database, Migrator, State, TenantStatus, UnusableRow};
 use serde::Serialize;
 
 use crate::args::Status;
@@ -24,6 +24,7 @@ pub(crate) fn run(
         registry: SchemaObject::of(status.registry),
         shared: SchemaObject::of(status.shared),
         tenants: status.tenants.into_iter().map(Row::of).collect(),
+        unusable: status.unusable.into_iter().map(Unusable::of).collect(),
         pending,
     })?;
     Ok(if args.check && pending { Exit::Pending } else { Exit::Done })
@@ -34,7 +35,23 @@ struct Page {
     registry: SchemaObject,
     shared: SchemaObject,
     tenants: Vec<Row>,
+    /// Rows of the registry that name no tenant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unusable: Vec<Unusable>,
     pending: bool,
+}
+
+#[derive(Serialize)]
+struct Unusable {
+    id: i64,
+    schema: String,
+    problem: String,
+}
+
+impl Unusable {
+    fn of(row: UnusableRow) -> Self {
+        Self { id: row.id, schema: row.schema, problem: row.problem }
+    }
 }
 
 #[derive(Serialize)]
@@ -118,7 +135,8 @@ impl Page {
                 (None, None) => None,
             }
         });
-        sets.chain(tenants).collect()
+        let rows = self.unusable.iter().map(|row| format!("row {}: {}\n", row.id, row.problem));
+        sets.chain(tenants).chain(rows).collect()
     }
 
     fn summary(&self, program: &str) -> String {
@@ -134,7 +152,7 @@ impl Page {
         match (self.pending, self.is_wrong()) {
             (false, _) => format!("{tenants}; nothing is pending"),
             (true, false) => format!("{tenants}; `{program} up` applies what is pending"),
-            (true, true) => format!("{tenants}; mend what failed, diverged or is missing, then run `{program} up`"),
+            (true, true) => format!("{tenants}; fix what failed, diverged or is missing, then run `{program} up`"),
         }
     }
 
@@ -143,6 +161,7 @@ impl Page {
         let schemas = [&self.registry, &self.shared];
         schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(|it| it.problem.is_some())
             || self.tenants.iter().any(|tenant| tenant.last_error.is_some())
+            || !self.unusable.is_empty()
     }
 }
 

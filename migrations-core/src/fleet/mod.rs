@@ -32,6 +32,7 @@ use crate::script::{Job, Origin, Owner, Step};
 use crate::set::{Migration, MigrationSet};
 use crate::settings::Settings;
 use crate::stage::ask;
+use crate::status::UnusableRow;
 
 use canary::{Canary, Start};
 use queue::{Queue, Task};
@@ -45,6 +46,8 @@ enum Finished {
     Current,
     Ahead(i64),
     Busy,
+    /// The run was interrupted; nothing was done.
+    Interrupted,
     Failed(Box<Failure>),
 }
 
@@ -75,7 +78,7 @@ impl<'a> Fleet<'a> {
             queue: Mutex::default(),
             canary: Canary::default(),
             turns: Turns::new(settings.jobs / 2),
-            tally: Tally::new(0, settings.budget),
+            tally: Tally::new(0, settings.budget, &settings.interrupt),
         }
     }
 
@@ -107,8 +110,9 @@ impl<'a> Fleet<'a> {
         report: &mut Report,
     ) -> Result<(), Error> {
         let total = overview.pending + overview.pending_spares + create.len();
-        self.tally = Tally::new(total, self.settings.budget);
-        self.queue = Mutex::new(Queue::new(overview.tenants, create));
+        self.tally = Tally::new(total, self.settings.budget, &self.settings.interrupt);
+        self.refuse(&overview.unusable);
+        self.queue = Mutex::new(Queue::new(overview, create));
         let workers = self.jobs.clamp(1, total.max(1));
         let this = &self;
         let results: Vec<Result<(), Error>> = std::thread::scope(|scope| {
@@ -122,7 +126,11 @@ impl<'a> Fleet<'a> {
             results.extend(others.into_iter().map(join));
             results
         });
+        let skipped = report.tenants.skipped;
         let is_incomplete = self.tally.fill(report);
+        if self.settings.interrupt.is_raised() && report.tenants.skipped > skipped {
+            return Err(Error::Interrupted);
+        }
         match results.into_iter().find_map(Result::err) {
             Some(error) if is_incomplete => Err(error),
             // A worker that could not go on costs speed and no more, when the others did its share.
@@ -182,7 +190,9 @@ impl<'a> Fleet<'a> {
         }
         if let Some(after) = queue.wants_page() {
             let question = Question { after, limit: PAGE, ..self.question() };
-            queue.add_page(ask(session, self.settings, &self.tally.mishaps, &question)?.tenants);
+            let page = ask(session, self.settings, &self.tally.mishaps, &question)?;
+            self.refuse(&page.unusable);
+            queue.add_page(page);
         }
         Ok(queue.take(self.settings.group))
     }
@@ -204,6 +214,31 @@ impl<'a> Fleet<'a> {
             }
         }
         Ok(left)
+    }
+
+    /// Writes down rows of the registry that name no tenant.
+    fn refuse(&self, rows: &[UnusableRow]) {
+        for row in rows {
+            let failure = self.failure(None, Reason::Refused(row.problem.clone()));
+            let progress = self.tally.advance();
+            self.settings.emit(&Event::TenantFailed { failure: &failure, progress });
+            self.tally.add_unusable(row.id, failure);
+        }
+    }
+
+    /// A failure that has no job.
+    fn failure(&self, tenant: Option<&TenantName>, reason: Reason) -> Failure {
+        Failure {
+            set: self.set.name().clone(),
+            tenant: tenant.cloned(),
+            migration: None,
+            excerpt: None,
+            reason,
+            blockers: Vec::new(),
+            applied: Vec::new(),
+            is_outside: false,
+            is_applied_elsewhere: false,
+        }
     }
 
     fn question(&self) -> Question<'_> {
@@ -290,6 +325,9 @@ impl<'a> Fleet<'a> {
         };
         match finished {
             Finished::Busy => busy.push(task),
+            Finished::Interrupted => {}
+            Finished::Failed(failure)
+                if self.settings.interrupt.is_cause(failure.sqlstate()) && !failure.left_something() => {}
             finished => self.finish(session, task.id(), task.name().clone(), &finished, start.elapsed()),
         }
         Ok(())
@@ -327,15 +365,9 @@ impl<'a> Fleet<'a> {
                 session.recover(&failure)?;
                 Finished::Failed(failure)
             }
+            Err(Error::Interrupted) => Finished::Interrupted,
             Err(error @ Error::Connect(_)) => return Err(error),
-            Err(error) => Finished::Failed(Box::new(Failure {
-                set: self.set.name().clone(),
-                tenant: Some(name.clone()),
-                migration: None,
-                excerpt: None,
-                reason: Reason::Refused(error.to_string()),
-                blockers: Vec::new(),
-            })),
+            Err(error) => Finished::Failed(Box::new(self.failure(Some(name), Reason::Refused(error.to_string())))),
         })
     }
 
@@ -350,16 +382,22 @@ impl<'a> Fleet<'a> {
         let mut polling = Polling::new(self.settings.lock_wait);
         let mut retries = Retries::new(&self.tally.mishaps);
         let mut was_stale = false;
+        // Of the migrations that commit by themselves, those that a try before the last one applied.
+        let mut start = None;
         loop {
+            if self.settings.interrupt.is_raised() {
+                return Ok(Finished::Interrupted);
+            }
             let is_last_try = !retries.are_left();
             let job = Job { is_last_try, ..self.job(&claim.name, claim.claim, Origin::Exists) };
             let standing = self.standing(session, resolver, &claim.name, &claim.claim)?;
             let fail = |reason| Ok(Finished::Failed(Box::new(failure(&job, reason))));
-            let outcome = match standing {
+            let (applied, outcome) = match standing {
                 Standing::Applied(all) if all == self.set.migrations().len() && claim.claim.is_current(self.set) => {
                     return Ok(Finished::Current);
                 }
                 Standing::Applied(applied) => {
+                    start.get_or_insert(applied);
                     let pending = &self.set.migrations()[applied..];
                     let turn = pending.iter().any(Migration::is_outside_a_transaction).then(|| self.turns.take());
                     let inspection = self.canary.enter(Start::Behind(applied));
@@ -368,7 +406,7 @@ impl<'a> Fleet<'a> {
                         inspection.pass();
                     }
                     drop(turn);
-                    outcome
+                    (applied, outcome)
                 }
                 Standing::Ahead { version } => return Ok(Finished::Ahead(version)),
                 Standing::Missing => return fail(Reason::SchemaMissing),
@@ -395,8 +433,9 @@ impl<'a> Fleet<'a> {
                         return Ok(Finished::Busy);
                     }
                 }
-                Outcome::Failed(failure) => {
-                    let again = retries.pause(&failure);
+                Outcome::Failed(mut failure) => {
+                    failure.applied.splice(..0, self.set.titles(start.unwrap_or(applied)..applied));
+                    let again = !self.settings.interrupt.is_raised() && retries.pause(&failure);
                     session.recover(&failure)?;
                     if !again {
                         return Ok(Finished::Failed(failure));
@@ -439,7 +478,11 @@ impl<'a> Fleet<'a> {
         let mut polling = Polling::new(self.settings.lock_wait);
         while !busy.is_empty() && !self.tally.is_stopped() {
             let what = format!("tenant {}", busy[0].name());
-            if self.settings.wait(&mut polling, &what).is_err() {
+            let waited = self.settings.wait(&mut polling, &what);
+            if self.settings.interrupt.is_raised() {
+                break;
+            }
+            if waited.is_err() {
                 for task in busy.drain(..) {
                     self.finish(session, task.id(), task.name().clone(), &Finished::Busy, Duration::ZERO);
                 }
@@ -452,12 +495,20 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
+    /// The failure, with what is known of its migration in other tenants.
+    fn with_what_others_have(&self, session: &mut Session<'_>, failure: &Failure) -> Failure {
+        let layout = &self.settings.layout;
+        let is_applied_elsewhere = registry::is_applied_elsewhere(&mut session.client, layout, self.set, failure);
+        Failure { is_applied_elsewhere, ..failure.clone() }
+    }
+
     /// Writes down what became of a tenant, and tells.
     fn finish(&self, session: &mut Session<'_>, id: i64, tenant: TenantName, finished: &Finished, elapsed: Duration) {
         let progress = self.tally.advance();
         let (kind, failure) = match finished {
             Finished::Current => (OutcomeKind::Current, None),
             Finished::Busy => (OutcomeKind::Busy, None),
+            Finished::Interrupted => return,
             Finished::Created => {
                 self.settings.emit(&Event::TenantCreated { tenant: &tenant, elapsed, progress });
                 (OutcomeKind::Created, None)
@@ -473,11 +524,12 @@ impl<'a> Fleet<'a> {
                 (OutcomeKind::Ahead, None)
             }
             Finished::Failed(failure) => {
-                self.settings.emit(&Event::TenantFailed { failure, progress });
-                if let Err(error) = registry::record_failure(&mut session.client, &self.settings.layout, failure) {
+                let failure = self.with_what_others_have(session, failure);
+                self.settings.emit(&Event::TenantFailed { failure: &failure, progress });
+                if let Err(error) = registry::record_failure(&mut session.client, &self.settings.layout, &failure) {
                     log::warn!("tenant {tenant}: its failure could not be recorded: {error}");
                 }
-                (OutcomeKind::Failed, Some((**failure).clone()))
+                (OutcomeKind::Failed, Some(failure))
             }
         };
         self.tally.add(id, tenant, kind, elapsed, failure);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::name::TenantName;
-use crate::plan::{PAGE, TenantClaim};
+use crate::plan::{Overview, PAGE, TenantClaim};
 
 /// A tenant to deal with.
 #[derive(Clone)]
@@ -45,19 +45,18 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Those that are there first, since they come first in the order.
-    pub(super) fn new(pending: Vec<TenantClaim>, create: Vec<(i64, TenantName)>) -> Self {
+    pub(super) fn new(first: Overview, create: Vec<(i64, TenantName)>) -> Self {
         let mut queue = Self::default();
-        queue.add_page(pending);
+        queue.add_page(first);
         queue.tasks.extend(create.into_iter().map(|(id, name)| Task::Create { id, name }));
         queue
     }
 
     /// Adds another page, in front of those that are to be created.
-    pub(super) fn add_page(&mut self, pending: Vec<TenantClaim>) {
-        let is_full = i64::try_from(pending.len()).is_ok_and(|length| length >= PAGE);
-        self.after = pending.last().filter(|_| is_full).map(|last| last.id);
+    pub(super) fn add_page(&mut self, page: Overview) {
+        self.after = page.last_id.filter(|_| page.is_full);
         let create = std::mem::take(&mut self.tasks);
-        self.tasks.extend(pending.into_iter().map(Task::Migrate));
+        self.tasks.extend(page.tenants.into_iter().map(Task::Migrate));
         self.tasks.extend(create);
     }
 
@@ -110,15 +109,18 @@ mod tests {
     use super::*;
     use crate::plan::Claim;
 
-    fn claims(ids: std::ops::Range<i64>) -> Vec<TenantClaim> {
-        ids.map(|id| TenantClaim {
-            id,
-            name: TenantName::for_spare(id.cast_unsigned()),
-            claim: Claim::default(),
-            status: String::new(),
-            last_error: None,
-        })
-        .collect()
+    fn claims(ids: std::ops::Range<i64>) -> Overview {
+        let tenants: Vec<_> = ids
+            .map(|id| TenantClaim {
+                id,
+                name: TenantName::for_spare(id.cast_unsigned()),
+                claim: Claim::default(),
+                status: String::new(),
+                last_error: None,
+            })
+            .collect();
+        let is_full = i64::try_from(tenants.len()).is_ok_and(|length| length == PAGE);
+        Overview { last_id: tenants.last().map(|last| last.id), is_full, tenants, ..Overview::default() }
     }
 
     #[test]
@@ -132,5 +134,11 @@ mod tests {
         let ids: Vec<_> = queue.take(10).iter().map(Task::id).collect();
         assert_eq!(ids, [1_001, 1_002, 9_000]);
         assert_eq!(queue.wants_page(), None);
+    }
+
+    #[test]
+    fn a_full_page_of_rows_that_are_no_tenants_is_not_the_last_one() {
+        let page = Overview { last_id: Some(PAGE), is_full: true, ..Overview::default() };
+        assert_eq!(Queue::new(page, Vec::new()).wants_page(), Some(PAGE));
     }
 }

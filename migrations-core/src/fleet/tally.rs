@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::Progress;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::name::TenantName;
 use crate::report::{OutcomeKind, Report, TenantOutcome};
 use crate::retry::Mishaps;
@@ -19,34 +20,44 @@ pub(super) struct Tally {
     budget: Budget,
     done: AtomicUsize,
     stopped: AtomicBool,
-    entries: Mutex<Vec<Entry>>,
-    failed: Mutex<HashSet<String>>,
+    interrupt: Interrupt,
+    results: Mutex<Results>,
     pub(super) mishaps: Mishaps,
+}
+
+/// Under one lock, so that a budget is spent by exactly as many failures as it allows.
+#[derive(Default)]
+struct Results {
+    entries: Vec<Entry>,
+    failures: usize,
+    /// The different SQLSTATEs among them.
+    distinct: HashSet<String>,
 }
 
 struct Entry {
     id: i64,
-    outcome: TenantOutcome,
+    /// `None` for a row of the registry that names no tenant.
+    outcome: Option<TenantOutcome>,
     failure: Option<Failure>,
 }
 
 impl Tally {
-    pub(super) fn new(total: usize, budget: Budget) -> Self {
+    pub(super) fn new(total: usize, budget: Budget, interrupt: &Interrupt) -> Self {
         Self {
             start: Instant::now(),
             total,
             budget,
             done: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
-            entries: Mutex::default(),
-            failed: Mutex::default(),
+            interrupt: interrupt.clone(),
+            results: Mutex::default(),
             mishaps: Mishaps::default(),
         }
     }
 
-    /// Whether so much has failed that no further tenant is to be taken.
+    /// Whether no further tenant is to be taken: so much has failed, or the run was interrupted.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.stopped.load(Ordering::Relaxed) || self.interrupt.is_raised()
     }
 
     /// One more tenant is dealt with. The time left is what the tenants so far took, for as many as are left.
@@ -67,32 +78,44 @@ impl Tally {
         elapsed: Duration,
         failure: Option<Failure>,
     ) {
-        if let Some(failure) = &failure {
-            let kind = failure.sqlstate().unwrap_or_default();
-            let mut failed = lock(&self.failed);
-            failed.insert(kind.to_owned());
-            let distinct = failed.len();
-            drop(failed);
-            let failures = 1 + lock(&self.entries).iter().filter(|entry| entry.failure.is_some()).count();
-            if self.budget.is_spent(failures, distinct) {
+        self.push(Entry { id, outcome: Some(TenantOutcome { tenant, kind, elapsed }), failure });
+    }
+
+    /// Writes down a row of the registry that names no tenant.
+    pub(super) fn add_unusable(&self, id: i64, failure: Failure) {
+        self.push(Entry { id, outcome: None, failure: Some(failure) });
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut results = lock(&self.results);
+        if let Some(failure) = &entry.failure {
+            results.failures += 1;
+            results.distinct.insert(failure.sqlstate().unwrap_or_default().to_owned());
+            if self.budget.is_spent(results.failures, results.distinct.len()) {
                 self.stopped.store(true, Ordering::Relaxed);
             }
         }
-        lock(&self.entries).push(Entry { id, outcome: TenantOutcome { tenant, kind, elapsed }, failure });
+        results.entries.push(entry);
     }
 
     /// Fills in the report, in registration order. Says whether some tenants were not dealt with.
     pub(super) fn fill(self, report: &mut Report) -> bool {
-        let mut entries = self.entries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let was_stopped = self.is_stopped();
+        let mut entries = self.results.into_inner().unwrap_or_else(PoisonError::into_inner).entries;
         entries.sort_by_key(|entry| entry.id);
         report.retries += self.mishaps.retries.into_inner();
         report.lost_connections += self.mishaps.lost.into_inner();
         let left = self.total.saturating_sub(entries.len());
         let counts = &mut report.tenants;
-        if self.stopped.into_inner() {
+        if was_stopped {
             counts.skipped += left;
         }
         for Entry { outcome, failure, .. } in entries {
+            let Some(outcome) = outcome else {
+                counts.failed += 1;
+                report.failures.extend(failure);
+                continue;
+            };
             match outcome.kind {
                 OutcomeKind::Failed => counts.failed += 1,
                 _ if outcome.tenant.is_spare() => {

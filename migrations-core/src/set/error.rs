@@ -32,6 +32,7 @@ pub(crate) enum Problem {
     Twice { other: String },
     SameVersion { other: String, version: i64 },
     UnknownDirective { directive: String },
+    MisspeltDirective { meant: &'static str },
     LateDirective,
     Unterminated { what: &'static str },
     Ambiguous { what: &'static str },
@@ -109,6 +110,9 @@ impl fmt::Display for Problem {
                     f,
                     "unknown directive {directive:?}; known: no-transaction, no-transaction idempotent, allow-schema NAME"
                 )
+            }
+            Self::MisspeltDirective { meant } => {
+                write!(f, "this is almost a directive, and would be ignored; write it `-- migrate: {meant}`")
             }
             Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),

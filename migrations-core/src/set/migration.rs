@@ -13,8 +13,8 @@ use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
 use crate::name::SchemaName;
 
-/// What introduces a directive in a comment on top of a file.
-const DIRECTIVE: &str = "migrate:";
+/// What introduces a directive in a comment on top of a file, in any case, with a colon behind it.
+const DIRECTIVE: &str = "migrate";
 
 /// One migration of a set.
 #[derive(Clone, Debug)]
@@ -209,21 +209,52 @@ struct Directives {
 fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
     let mut directives = Directives::default();
     for comment in comments(sql) {
-        let Some(directive) = comment.text.strip_prefix(DIRECTIVE).map(str::trim) else { continue };
+        let Some(directive) = directive(comment.text) else {
+            if let Some(meant) = misspelt(comment.text) {
+                return Err((Problem::MisspeltDirective { meant }, comment.offset));
+            }
+            continue;
+        };
         if !comment.on_top {
             return Err((Problem::LateDirective, comment.offset));
         }
-        match directive.split_whitespace().collect::<Vec<_>>()[..] {
-            ["no-transaction"] => directives.no_transaction = true,
-            ["no-transaction", "idempotent"] => (directives.no_transaction, directives.idempotent) = (true, true),
-            ["allow-schema", schema] if schema.parse::<SchemaName>().is_ok() => {
+        let words: Vec<&str> = directive.split_whitespace().collect();
+        let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+        match words[..] {
+            [word] if is(word, "no-transaction") => directives.no_transaction = true,
+            [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
+                (directives.no_transaction, directives.idempotent) = (true, true);
+            }
+            [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
                 directives.allowed_schemas.push(schema.to_owned());
             }
-            ["allow-schema", ..] => return Err((Problem::AllowSchema, comment.offset)),
+            [word, ..] if is(word, "allow-schema") => return Err((Problem::AllowSchema, comment.offset)),
             _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
         }
     }
     Ok(directives)
+}
+
+/// What stands behind `migrate:`.
+fn directive(comment: &str) -> Option<&str> {
+    let (word, rest) = comment.split_at_checked(DIRECTIVE.len())?;
+    let rest = rest.trim_start().strip_prefix(':')?;
+    word.eq_ignore_ascii_case(DIRECTIVE).then(|| rest.trim())
+}
+
+/// The directive that a comment was meant to be which is almost one, as `migrate no-transaction` and
+/// `migration: no_transaction` are. A comment that begins with `migrate` may say anything else.
+fn misspelt(comment: &str) -> Option<&'static str> {
+    let mut words = comment.split(|c: char| c.is_whitespace() || c == ':').filter(|word| !word.is_empty());
+    let begins = words.next()?.get(..DIRECTIVE.len() - 1)?.eq_ignore_ascii_case(&DIRECTIVE[..DIRECTIVE.len() - 1]);
+    let words: Vec<String> = words.map(letters).collect();
+    let meant = |known: &str| words.first().is_some_and(|word| word == known) || words.concat() == known;
+    let known = [("notransaction", "no-transaction"), ("allowschema", "allow-schema NAME")];
+    known.into_iter().find(|(spelt, _)| begins && meant(spelt)).map(|(_, meant)| meant)
+}
+
+fn letters(word: &str) -> String {
+    word.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {

@@ -155,6 +155,11 @@ impl MigrationSet {
         applied.checked_sub(1).and_then(|last| self.migrations.get(last)).map(Migration::version)
     }
 
+    /// Titles of these migrations, by their places in the set.
+    pub(crate) fn titles(&self, places: std::ops::Range<usize>) -> Vec<String> {
+        self.migrations[places].iter().map(|migration| migration.title().to_owned()).collect()
+    }
+
     fn add_dir(&mut self, dir: &Dir<'_>) -> Result<(), SetError> {
         for entry in dir.entries() {
             match entry {

@@ -1,8 +1,8 @@
-//! `tenant adopt`: registers schemas that exist.
+//! `tenant adopt`: registers schemas that exist, by their names or all.
 
 use std::fmt::{self, Write};
 
-use migrations_core::{Database, Migrator};
+use migrations_core::{Adoption, Database, Migrator};
 use serde::Serialize;
 
 use crate::args::Adopt;
@@ -16,10 +16,16 @@ pub(crate) fn run(
     database: &Database,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let mut done = Adopted { tenants: Vec::new(), error: None };
+    let mut done = Adopted::default();
+    if args.all {
+        let found = migrator.adopt_all(database)?;
+        done.tenants = found.adopted.into_iter().map(Row::of).collect();
+        done.left = Some(found.left.into_iter().map(|(schema, reason)| Left { schema, reason }).collect());
+        return output.show(&done);
+    }
     for name in &args.names {
         match migrator.adopt_tenant(database, name) {
-            Ok(tenant) => done.tenants.push(TenantObject::of(tenant)),
+            Ok(adopted) => done.tenants.push(Row::of(adopted)),
             Err(error) => {
                 let error = Error::from(error);
                 // Those before it are registered, and are told of.
@@ -34,21 +40,69 @@ pub(crate) fn run(
     output.show(&done)
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Adopted {
-    tenants: Vec<TenantObject>,
+    tenants: Vec<Row>,
+    /// With `--all`: what was found and is no tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Vec<Left>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorObject>,
 }
 
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    tenant: TenantObject,
+    state: &'static str,
+    pending: Vec<String>,
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Left {
+    schema: String,
+    reason: String,
+}
+
+impl Row {
+    fn of(adopted: Adoption) -> Self {
+        let Adoption { tenant, schema, .. } = adopted;
+        let mut tenant = TenantObject::of(tenant);
+        // Of one that was registered before, the registry can be behind.
+        tenant.version = schema.version;
+        Self { tenant, state: schema.state.as_str(), pending: schema.pending, problem: schema.problem }
+    }
+
+    fn standing(&self) -> String {
+        if let Some(problem) = &self.problem {
+            return format!(", but is {}: {problem}", self.state);
+        }
+        let pending = match self.pending.len() {
+            0 => "nothing is pending".to_owned(),
+            1 => "1 migration is pending".to_owned(),
+            more => format!("{more} migrations are pending"),
+        };
+        match self.tenant.version {
+            Some(version) if self.state == "ahead" => format!(", at version {version}, ahead of this binary"),
+            Some(version) => format!(", at version {version}; {pending}"),
+            None => format!("; no migration was ever applied to it, {pending}"),
+        }
+    }
+}
+
 impl View for Adopted {
     fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
-        for tenant in &self.tenants {
-            match tenant.version {
-                Some(version) => writeln!(page, "tenant {} is registered, at version {version}", tenant.name)?,
-                None => writeln!(page, "tenant {} is registered; no migration was ever applied to it", tenant.name)?,
-            }
+        for row in &self.tenants {
+            writeln!(page, "tenant {} is registered{}", row.tenant.name, row.standing())?;
         }
-        writeln!(page, "`{} up` brings every tenant up to date", paper.program)
+        for Left { schema, reason } in self.left.iter().flatten() {
+            writeln!(page, "schema {schema} is left alone: {reason}")?;
+        }
+        if self.tenants.is_empty() {
+            writeln!(page, "there is no schema to adopt")
+        } else {
+            writeln!(page, "`{} up` brings every tenant up to date", paper.program)
+        }
     }
 }

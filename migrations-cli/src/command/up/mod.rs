@@ -5,12 +5,12 @@ mod dry_run;
 use std::fmt::{self, Write};
 
 use comfy_table::Cell;
-use migrations_core::{Database, Migrator, OutcomeKind, Report, RunOptions, TenantCounts, TenantOutcome};
+use migrations_core::{Database, Migrator, OutcomeKind, Report, RunError, RunOptions, TenantCounts, TenantOutcome};
 use serde::Serialize;
 
 use crate::args::Up;
 use crate::error::{Error, Exit};
-use crate::output::json::{FailureObject, milliseconds};
+use crate::output::json::{ErrorObject, FailureObject, milliseconds};
 use crate::output::text::{self, Column};
 use crate::output::{Output, Paper, View};
 
@@ -23,18 +23,39 @@ const SLOWEST: usize = 3;
 pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mut Output<'_>) -> Result<Exit, Error> {
     let shared_only = args.shared_only;
     let migrator = adjust(migrator, &args);
-    let options =
-        RunOptions::default().create(args.create).only(args.tenant).shared_only(shared_only).verify(args.verify);
+    let options = RunOptions::default().create(args.create).shared_only(shared_only).verify(args.verify);
+    let options = if args.tenant.is_empty() { options } else { options.only(args.tenant) };
     let database = args.wait.map_or_else(|| database.clone(), |wait| database.clone().with_wait(wait));
     if args.dry_run {
         return dry_run::run(&migrator, &database, &options, output);
     }
-    let report = migrator.run_with(&database, &options)?;
-    let shown = output.show(&Done { shared_only, report: &report });
+    let report = match migrator.run_with(&database, &options) {
+        Ok(report) => report,
+        Err(stopped) => return Err(stop(stopped, shared_only, output)),
+    };
+    let shown = output.show(&Done { shared_only, report: &report, error: None });
     // What failed is told even where the result cannot be written.
     conclude(&report, output);
     shown?;
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Shows what a run that ended early did until then, if that is anything, and returns what ended it.
+fn stop(stopped: RunError, shared_only: bool, output: &mut Output<'_>) -> Error {
+    let RunError { error, report, is_durable, .. } = stopped;
+    let error = Error::from(error);
+    if report.is_unchanged() && report.failures.is_empty() {
+        return error;
+    }
+    let done = Done { shared_only, report: &report, error: Some(ErrorObject::of(&error)) };
+    if let Err(error) = output.show(&done) {
+        output.failure(&error.to_string());
+    }
+    conclude(&report, output);
+    if !is_durable {
+        output.warning("what is reported as done may not be on the server's disk; the next run finds out");
+    }
+    error
 }
 
 /// Sets what the command line says; the rest stays as the binary has it.
@@ -77,9 +98,9 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
         output.failure(&format!("{} held by another run to the end: {names}\n", text::tenants(busy)));
     }
     let left = text::counts([(failed, "failed"), (busy, "busy"), (skipped, "skipped")]);
-    let next = if failed > 0 { "mend the cause and run" } else { "run" };
+    let next = if failed > 0 { "fix the cause and run" } else { "run" };
     output.failure(&format!(
-        "of {}, {left}; what is done stays done: {next} `{} up` again, which takes up what is left",
+        "of {}, {left}; what is done stays done: {next} `{} up` again, which continues with the rest",
         text::tenants(total),
         output.program()
     ));
@@ -92,6 +113,8 @@ fn of_kind(report: &Report, kind: OutcomeKind) -> String {
 struct Done<'a> {
     shared_only: bool,
     report: &'a Report,
+    /// What ended the run early.
+    error: Option<ErrorObject>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +128,10 @@ struct Object<'a> {
     median_ms: Option<u64>,
     retries: usize,
     elapsed_ms: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    unregistered: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a ErrorObject>,
 }
 
 #[derive(Serialize)]
@@ -141,7 +168,7 @@ impl<'a> Slow<'a> {
 
 impl Serialize for Done<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Report { shared, tenants, failures, retries, elapsed, .. } = self.report;
+        let Report { shared, tenants, failures, retries, elapsed, unregistered, .. } = self.report;
         let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, spares, .. } = *tenants;
         Object {
             shared: Shared { applied: &shared.applied, version: shared.version, ahead: shared.ahead },
@@ -151,6 +178,8 @@ impl Serialize for Done<'_> {
             median_ms: self.report.median().map(milliseconds),
             retries: *retries,
             elapsed_ms: milliseconds(*elapsed),
+            unregistered,
+            error: self.error.as_ref(),
         }
         .serialize(serializer)
     }

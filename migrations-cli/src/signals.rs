@@ -1,0 +1,89 @@
+//! SIGINT and SIGTERM: the first one ends the command in order, the second one at once.
+//!
+//! Only a command that changes something listens for them. Any other is ended by the first, as by default.
+
+#[cfg(unix)]
+mod unix {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+    use migrations_core::Interrupt;
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag;
+    use signal_hook::iterator::Signals;
+
+    use crate::error::Exit;
+
+    /// Which signal has come.
+    #[derive(Clone, Default)]
+    pub(crate) struct Received(Arc<AtomicI32>);
+
+    impl Received {
+        /// The exit code that a shell would give for it.
+        pub(crate) fn exit(&self) -> Option<Exit> {
+            exit(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    /// Raises the interrupt at the first signal; the second one ends the process where it is.
+    pub(crate) fn listen(interrupt: &Interrupt) -> io::Result<Received> {
+        let received = Received::default();
+        let is_second = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the flag that the first signal sets is seen by the second one.
+            flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&is_second))?;
+            flag::register(signal, Arc::clone(&is_second))?;
+        }
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let (interrupt, first) = (interrupt.clone(), received.clone());
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                first.0.store(signal, Ordering::SeqCst);
+                interrupt.raise();
+            }
+        })?;
+        Ok(received)
+    }
+
+    fn exit(signal: i32) -> Option<Exit> {
+        match signal {
+            SIGINT => Some(Exit::Interrupted),
+            SIGTERM => Some(Exit::Terminated),
+            _ => None,
+        }
+    }
+
+    fn code(signal: i32) -> i32 {
+        exit(signal).map_or(1, |exit| exit as i32)
+    }
+}
+
+#[cfg(unix)]
+pub(crate) use unix::{Received, listen};
+
+#[cfg(not(unix))]
+mod other {
+    use std::io;
+
+    use migrations_core::Interrupt;
+
+    use crate::error::Exit;
+
+    /// Nothing is listened for.
+    #[derive(Clone, Default)]
+    pub(crate) struct Received;
+
+    impl Received {
+        pub(crate) fn exit(&self) -> Option<Exit> {
+            None
+        }
+    }
+
+    pub(crate) fn listen(_: &Interrupt) -> io::Result<Received> {
+        Ok(Received)
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) use other::{Received, listen};
