@@ -2,6 +2,7 @@
 
 mod outside;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -142,21 +143,22 @@ impl<'a> Session<'a> {
         self.used(job.origin);
         let start = job.applied;
         job.settings.gate.pass(&mut self.client, Point::Planned);
-        for step in job.steps() {
+        let mut steps = VecDeque::from(job.steps());
+        while let Some(step) = steps.pop_front() {
             let is_outside = matches!(step, Step::Outside(_));
             let end = match &step {
                 Step::Together(range) => range.end,
                 Step::Outside(index) => index + 1,
             };
-            let done = match step {
-                Step::Together(range) => self.together(&job, range),
-                Step::Outside(index) => self.outside(&job, index),
+            let done = match &step {
+                Step::Together(range) => self.together(&job, range.clone()),
+                Step::Outside(index) => self.outside(&job, *index),
             };
             match done {
                 Ok(()) => {
                     job.applied = end;
                     job.claim.digest = Some(job.set.digest_at(end));
-                    if job.origin != Origin::Exists && end < job.set.migrations().len() {
+                    if job.origin != Origin::Exists && !steps.is_empty() {
                         match plan::catalog_claim(&mut self.client, job.schema()) {
                             Ok(claim) => job.claim.oid = claim.oid,
                             Err(error) => return Outcome::Failed(Box::new(failure(&job, refused(&error)))),
@@ -168,6 +170,14 @@ impl<'a> Session<'a> {
                 Err(Refusal::FleetBusy) => return Outcome::FleetBusy,
                 Err(Refusal::Stale) => return Outcome::Stale,
                 Err(Refusal::Failed(mut failure)) => {
+                    if needs_commits(&job, &failure) {
+                        let smaller = job.steps();
+                        // A new tenant is not to be seen before its last commit: that is for who provisions it.
+                        if smaller.first() != Some(&step) && !job.is_new_tenant() {
+                            steps = VecDeque::from(smaller);
+                            continue;
+                        }
+                    }
                     failure.applied = job.set.titles(start..job.applied);
                     failure.is_outside = is_outside;
                     return Outcome::Failed(failure);
@@ -207,6 +217,16 @@ impl<'a> Session<'a> {
             })
         })
     }
+}
+
+/// Whether a failure is that one migration uses the value that another one adds to an enumeration. From then on the
+/// process commits in between.
+fn needs_commits(job: &Job<'_>, failure: &Failure) -> bool {
+    let found = failure.sqlstate() == Some(SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE.code());
+    if found {
+        job.settings.needs_commits.store(true, Ordering::Relaxed);
+    }
+    found
 }
 
 /// What an error means for the job.

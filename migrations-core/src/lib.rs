@@ -46,6 +46,7 @@
 //! | `lease` | rows that expire: what one process does for all, and what somebody is about to do |
 //! | `plan` | where every schema stands, in one query |
 //! | `preflight` | what is going to hurt, said before it does |
+//! | `unfinished` | a new tenant that needs more than one transaction |
 //! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
 //! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
 //! | `inspect` | sends a script so that what it does outside of its schema is seen before it is committed |
@@ -114,6 +115,7 @@ mod stage;
 mod status;
 mod survey;
 mod tenant;
+mod unfinished;
 
 pub use adoption::{Adoption, Adoptions};
 pub use blockers::Blocker;

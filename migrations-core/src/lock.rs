@@ -7,6 +7,8 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use postgres::error::SqlState;
+
 use crate::error::Error;
 use crate::name::{SchemaName, TenantName};
 use crate::sql::{Ident, Literal};
@@ -21,6 +23,11 @@ pub(crate) const STALE: &str = "MGS01";
 pub(crate) const TRESPASS: &str = "MGI01";
 /// Others change what a migration's effects are compared with.
 pub(crate) const OTHERS: &str = "MGI02";
+
+/// Whether an error is that the guard did not let the message through.
+pub(crate) fn is_refusal(code: &SqlState) -> bool {
+    [FLEET_BUSY, TENANT_BUSY, STALE].contains(&code.code())
+}
 
 /// A lock that a message takes before anything else.
 #[derive(Clone, Copy, Debug)]

@@ -143,10 +143,19 @@ fn check(name: &str) -> Result<(), Problem> {
 /// What the names of spare schemas start with, which no tenant's may.
 pub(crate) const SPARE: &str = "__spare_";
 
+/// What the names of new tenants' schemas start with that are made in several transactions. The names of spares go on with
+/// hexadecimal digits.
+const UNFINISHED: &str = "__spare_new_";
+
 /// The condition that a column of names holds that of a spare schema, for an index of these names.
 pub(crate) fn is_spare_sql(column: &str) -> String {
     // `\`` is the character behind `_`.
-    format!("({column} >= '{SPARE}'::name AND {column} < '__spare`'::name)")
+    format!("({column} >= '{SPARE}'::name AND {column} < '__spare`'::name AND NOT {})", is_unfinished_sql(column))
+}
+
+/// The condition that a column of names holds that of a new tenant's schema which is not finished.
+pub(crate) fn is_unfinished_sql(column: &str) -> String {
+    format!("({column} >= '{UNFINISHED}'::name AND {column} < '__spare_new`'::name)")
 }
 
 impl TenantName {
@@ -155,7 +164,17 @@ impl TenantName {
         Self(format!("{SPARE}{random:016x}"))
     }
 
-    /// Whether it is the name of a spare schema.
+    /// The name that a new tenant's schema has while it is made in several transactions.
+    pub(crate) fn for_unfinished(random: u64) -> Self {
+        Self(format!("{UNFINISHED}{random:016x}"))
+    }
+
+    /// Whether it is the name of a new tenant's schema which is not finished.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.0.starts_with(UNFINISHED)
+    }
+
+    /// Whether it is the name of a spare schema, or of one that is not finished.
     pub(crate) fn is_spare(&self) -> bool {
         self.0.starts_with(SPARE)
     }

@@ -10,7 +10,7 @@ use postgres::{Client, Row};
 
 use crate::error::Error;
 use crate::history::{self, Standing};
-use crate::name::{TenantName, is_spare_sql};
+use crate::name::{TenantName, is_spare_sql, is_unfinished_sql};
 use crate::registry::{Layout, rows_or_no_registry};
 use crate::set::{Digest, MigrationSet};
 use crate::sql::Ident;
@@ -27,7 +27,7 @@ WITH tenant AS MATERIALIZED (
            %spare% AS is_spare,
            t.digest IS NOT DISTINCT FROM $1 AND n.oid IS NOT DISTINCT FROM t.schema_oid AS is_current
     FROM %registry%.tenants t LEFT JOIN pg_namespace n ON n.nspname = t.schema_name
-    WHERE $2::text[] IS NULL OR t.schema_name = ANY ($2::text[]::name[])
+    WHERE ($2::text[] IS NULL OR t.schema_name = ANY ($2::text[]::name[])) AND NOT %unfinished%
 )
 SELECT 'set' AS kind, NULL::int8 AS id, wanted.name, s.version, s.digest, s.schema_oid, n.oid,
        current_setting('standard_conforming_strings'), NULL::text
@@ -41,6 +41,9 @@ SELECT 'count', count(*) FILTER (WHERE NOT is_spare), NULL,
 UNION ALL
 SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
 FROM tenant WHERE is_spare
+UNION ALL
+SELECT 'unfinished', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM %registry%.tenants t WHERE %unfinished%
 UNION ALL
 (SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
  FROM unnest($5::text[]) WITH ORDINALITY AS wanted (name, place)
@@ -85,6 +88,8 @@ pub(crate) struct Overview {
     /// Spare schemas, and how many of them need a look.
     pub(crate) spares: usize,
     pub(crate) pending_spares: usize,
+    /// New tenants' schemas that are not finished: they are being made, or a crash left them.
+    pub(crate) unfinished: usize,
     /// Whether a tenant that needs no look has an error from before.
     pub(crate) stale_errors: bool,
     pub(crate) tenants: Vec<TenantClaim>,
@@ -126,7 +131,8 @@ pub(crate) fn overview(
 ) -> Result<Option<Overview>, Error> {
     let query = OVERVIEW
         .replace("%registry%", &Ident(layout.registry.as_str()).to_string())
-        .replace("%spare%", &is_spare_sql("t.schema_name"));
+        .replace("%spare%", &is_spare_sql("t.schema_name"))
+        .replace("%unfinished%", &is_unfinished_sql("t.schema_name"));
     let text = |names: &[TenantName]| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
     let only = Some(text(question.only)).filter(|names| !names.is_empty());
     let mut names = text(question.only);
@@ -164,6 +170,7 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
                 overview.spares = count(row.get(1));
                 overview.pending_spares = count(row.get(3));
             }
+            "unfinished" => overview.unfinished = count(row.get(1)),
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
             _ => {
                 let id = row.get(1);
@@ -208,14 +215,32 @@ pub(crate) fn registry_claim(client: &mut Client, layout: &Layout) -> Result<Cla
     let registry = layout.registry.as_str();
     let rows = client.query_typed(&query, &[(&registry, Type::TEXT)]);
     match rows_or_no_registry(rows, "looking for the registry")? {
-        Some(rows) => Ok(rows.first().map_or_else(Claim::default, |row| Claim {
-            version: row.get(0),
-            digest: row.get::<_, Option<i64>>(1).map(Digest::from_sql),
-            recorded_oid: row.get(2),
-            oid: row.get(3),
-        })),
+        Some(rows) => Ok(rows.first().map_or_else(Claim::default, registry_columns)),
         None => catalog_claim(client, registry),
     }
+}
+
+/// Version, digest, recorded schema, and the schema that is there.
+fn registry_columns(row: &Row) -> Claim {
+    Claim {
+        version: row.get(0),
+        digest: row.get::<_, Option<i64>>(1).map(Digest::from_sql),
+        recorded_oid: row.get(2),
+        oid: row.get(3),
+    }
+}
+
+/// What the registry says of a new tenant's schema that is not finished.
+pub(crate) fn unfinished_claim(client: &mut Client, layout: &Layout, hidden: &str) -> Result<Option<Claim>, Error> {
+    let query = format!(
+        "SELECT t.version, t.digest, t.schema_oid, n.oid FROM {} t LEFT JOIN pg_namespace n ON n.nspname = t.schema_name \
+         WHERE t.schema_name = $1::text::name",
+        layout.table("tenants")
+    );
+    let rows = client
+        .query_typed(&query, &[(&hidden, Type::TEXT)])
+        .map_err(|error| Error::from_driver(format!("looking for schema {hidden}"), &error))?;
+    Ok(rows.first().map(registry_columns))
 }
 
 /// What the catalog says of a schema, where there is no registry to ask.

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use crate::apply::{Outcome, Session};
 use crate::error::Error;
+use crate::lock;
 use crate::lock::Polling;
-use crate::name::TenantName;
-use crate::plan::Claim;
+use crate::name::{TenantName, is_unfinished_sql};
+use crate::plan::{self, Claim};
+use crate::registry;
 use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::Settings;
+use crate::sql::BEGINNING;
+use crate::unfinished;
 
 /// How a tenant is provisioned.
 #[derive(Clone, Copy)]
@@ -37,20 +41,80 @@ impl<'a> Provisioning<'a> {
 
     /// Makes the tenant; `false` when somebody else had made it before.
     pub(crate) fn create(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
-        let mut job = Job {
+        let job = self.job(name, id);
+        // A spare is not taken before it is up to date.
+        let is_shown = !name.is_spare();
+        if is_shown && job.steps().len() > 1 {
+            return self.create_in_parts(session, name, id);
+        }
+        match self.create_as(session, &job, name) {
+            Err(Error::Failed(failure)) if is_shown && job.steps().len() > 1 => {
+                log::info!("tenant {name} is made in several transactions: {}", failure.message());
+                self.create_in_parts(session, name, id)
+            }
+            done => done,
+        }
+    }
+
+    fn job<'b>(&'b self, name: &'b TenantName, id: Option<i64>) -> Job<'b> {
+        Job {
             origin: Origin::Created { id },
             durable: self.durable,
             inspect: self.inspect,
             ..Job::new(self.settings, self.set, Owner::Tenant(name), Claim::default())
-        };
+        }
+    }
+
+    /// Makes the tenant in several transactions, of which the last one shows it.
+    fn create_in_parts(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
+        let hidden = TenantName::for_unfinished(fastrand::u64(..));
+        let made = self.create_as(session, &Job { rename_to: Some(name), ..self.job(&hidden, id) }, name);
+        if !matches!(made, Ok(true)) {
+            self.discard(session, &hidden);
+        }
+        made
+    }
+
+    /// Goes on where a schema stands that is made in several transactions; `false` when the tenant is there.
+    fn resume(&self, session: &mut Session<'_>, job: &mut Job<'_>, name: &TenantName) -> Result<bool, Error> {
+        let layout = &self.settings.layout;
+        if registry::find(&mut session.client, layout, name)?.is_some() {
+            return Ok(false);
+        }
+        if let Some(claim) = plan::unfinished_claim(&mut session.client, layout, job.schema())? {
+            job.origin = Origin::Exists;
+            job.applied = claim.digest.and_then(|digest| self.set.position(digest)).unwrap_or_default();
+            job.claim = claim;
+        }
+        Ok(true)
+    }
+
+    /// What cannot be dropped now is swept by a later run.
+    fn discard(&self, session: &mut Session<'_>, hidden: &TenantName) {
+        let message =
+            format!("{};\n{}", BEGINNING.join(";\n"), unfinished::discard(&self.settings.layout, hidden, false));
+        if let Err(error) = session.client.batch_execute(&message) {
+            log::warn!("schema {hidden}, which is not finished, is dropped by a later run: {error}");
+        }
+    }
+
+    fn create_as(&self, session: &mut Session<'_>, job: &Job<'_>, name: &TenantName) -> Result<bool, Error> {
+        let mut job = *job;
         let mut retries = Retries::new(self.mishaps);
         let mut polling = Polling::new(self.settings.lock_wait);
+        let mut is_again = false;
         loop {
             if self.settings.interrupt.is_raised() {
                 return Err(Error::Interrupted);
             }
             job.is_last_try = !retries.are_left();
+            if is_again && job.rename_to.is_some() && !self.resume(session, &mut job, name)? {
+                return Ok(false);
+            }
+            is_again = true;
             match session.apply(&job) {
+                // In the last of several transactions, the tenant's own name can be what is out of date.
+                Outcome::Stale if job.rename_to.is_some() => polling.pause(&format!("tenant {name}"))?,
                 Outcome::Done(_) => {
                     self.settings.inspected.fetch_or(job.inspect, Ordering::Relaxed);
                     return Ok(true);
@@ -63,7 +127,12 @@ impl<'a> Provisioning<'a> {
                 Outcome::Failed(failure) if !self.settings.interrupt.is_raised() && retries.pause(&failure) => {
                     session.recover(&failure)?
                 }
-                Outcome::Failed(failure) => {
+                Outcome::Failed(mut failure) => {
+                    if job.rename_to.is_some() {
+                        // Nothing of it stays.
+                        failure.tenant = Some(name.clone());
+                        failure.applied = Vec::new();
+                    }
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
                     return Err(if duplicate_schema && failure.migration().is_none() {
                         Error::SchemaExists(name.clone())
@@ -74,4 +143,25 @@ impl<'a> Provisioning<'a> {
             }
         }
     }
+}
+
+/// Drops the schemas of new tenants that were never finished, because whoever made them died.
+pub(crate) fn sweep(session: &mut Session<'_>, settings: &Settings) -> Result<(), Error> {
+    let query = format!(
+        "SELECT schema_name::text FROM {} WHERE {}",
+        settings.layout.table("tenants"),
+        is_unfinished_sql("schema_name")
+    );
+    let doing = "looking for new tenants that were never finished";
+    let rows = session.client.query_typed(&query, &[]).map_err(|error| Error::from_driver(doing, &error))?;
+    for row in &rows {
+        let hidden: TenantName = row.get::<_, &str>(0).parse()?;
+        let message = format!("{};\n{}", BEGINNING.join(";\n"), unfinished::discard(&settings.layout, &hidden, true));
+        match session.client.batch_execute(&message) {
+            Ok(()) => log::info!("schema {hidden}, which a run that was cut off had begun, is dropped"),
+            Err(error) if error.code().is_some_and(lock::is_refusal) => log::debug!("schema {hidden} is being made"),
+            Err(error) => return Err(Error::from_driver(format!("dropping schema {hidden}"), &error)),
+        }
+    }
+    Ok(())
 }

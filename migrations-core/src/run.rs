@@ -17,7 +17,7 @@ use crate::run_error::RunError;
 use crate::set::MigrationSet;
 use crate::settings::Settings;
 use crate::stage::{self, Sets};
-use crate::{adoption, pool, preflight, registry};
+use crate::{adoption, pool, preflight, provision, registry};
 
 /// Brings everything up to date, and says what was done.
 pub(crate) fn run(
@@ -185,6 +185,9 @@ fn stages(
         && let Err(error) = registry::forget_errors(&mut session.client, &settings.layout, sets.tenant.digest())
     {
         log::warn!("{error}");
+    }
+    if overview.unfinished > 0 {
+        provision::sweep(session, settings)?;
     }
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use crate::epilogue::{self, Local};
 use crate::gate::Point;
@@ -18,6 +19,7 @@ use crate::registry::Layout;
 use crate::set::{Insertions, Migration, MigrationSet, Qualified};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal, OrNull};
+use crate::unfinished;
 
 /// Whose schema it is.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Job<'a> {
     pub(crate) applied: usize,
     /// How the schema comes into being.
     pub(crate) origin: Origin,
+    /// The name that the last transaction gives to a schema which is made in several ones.
+    pub(crate) rename_to: Option<&'a TenantName>,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
     /// Whether the transaction looks at what it wrote, and rolls back when something of it is not the tenant's.
@@ -105,6 +109,7 @@ impl<'a> Job<'a> {
             claim,
             applied: 0,
             origin: Origin::Exists,
+            rename_to: None,
             durable,
             inspect: false,
             is_last_try: true,
@@ -130,6 +135,12 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Whether it makes a tenant under the name that it is known by.
+    pub(crate) fn is_new_tenant(&self) -> bool {
+        let is_created = matches!(self.origin, Origin::Created { .. });
+        is_created && self.tenant().is_some_and(|name| !name.is_spare())
+    }
+
     /// The role that the migrations run as, where it is not the connection's.
     pub(crate) fn role(&self) -> Option<&'a str> {
         let role = self.settings.tenant_role.as_ref().filter(|_| matches!(self.owner, Owner::Tenant(_)));
@@ -147,7 +158,12 @@ impl<'a> Job<'a> {
         };
         let mut steps = Vec::new();
         let mut start = all.start;
+        let commits = self.settings.needs_commits.load(Ordering::Relaxed);
         for index in all.clone() {
+            if commits && start < index && self.set.commits_in_front_of(index) {
+                steps.push(Step::Together(start..index));
+                start = index;
+            }
             if is_apart(&self.set.migrations()[index]) {
                 // The schema is created in a transaction, with or without a migration.
                 if start < index || is_new && steps.is_empty() {
@@ -157,7 +173,7 @@ impl<'a> Job<'a> {
                 start = index + 1;
             }
         }
-        if start < all.end || steps.is_empty() {
+        if start < all.end || steps.is_empty() || self.rename_to.is_some() {
             steps.push(Step::Together(start..all.end));
         }
         steps
@@ -170,6 +186,10 @@ impl<'a> Job<'a> {
             script.push(sql);
         }
         self.gate(&mut script, Point::Locked);
+        let rename_to = self.rename_to.filter(|_| migrations.end == self.set.migrations().len());
+        if let Some(name) = rename_to {
+            script.push(unfinished::guard(self.layout(), name));
+        }
         match self.origin {
             Origin::Exists => {}
             Origin::Created { id } => {
@@ -204,6 +224,11 @@ impl<'a> Job<'a> {
         script.migrations = first..script.parts.len();
         self.gate(&mut script, Point::Applied);
         script.push(self.record(migrations.end));
+        if let Some(name) = rename_to {
+            script.push(unfinished::finish(self.layout(), self.schema(), name));
+        } else if self.rename_to.is_some() {
+            script.push(unfinished::renew(self.layout(), self.schema()));
+        }
         self.gate(&mut script, Point::Recorded);
         script
     }
@@ -351,7 +376,11 @@ impl<'a> Job<'a> {
 
     fn register(&self, name: &TenantName, id: Option<i64>) -> String {
         let tenants = self.layout().table("tenants");
-        let status = if name.is_spare() { "spare" } else { "active" };
+        let status = match name {
+            name if name.is_unfinished() => "unfinished",
+            name if name.is_spare() => "spare",
+            _ => "active",
+        };
         let name = Literal(name.as_str());
         match id {
             None => format!("INSERT INTO {tenants} (schema_name, status) VALUES ({name}, '{status}')"),

@@ -82,8 +82,8 @@ fn advice(code: &SqlState) -> Option<&'static str> {
             "the server is a standby, or default_transaction_read_only is on; connect to the primary, read-write"
         }
         SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE => {
-            "a new tenant gets all migrations in one transaction, in which a value added to an enumeration cannot be \
-             used before PostgreSQL 17: make a new type instead, or use text with a CHECK"
+            "a value that is added to an enumeration can be used by the next migration, not by the one that adds it: split \
+             the migration in two"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
             "the server has no connection left; close some, raise max_connections, or run with fewer jobs"

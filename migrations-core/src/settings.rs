@@ -43,6 +43,9 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     /// Held by the one worker of this process that may hold two of a pooler's connections at a time.
     pub(crate) pooled: Arc<Mutex<()>>,
+    /// Whether migrations of one schema need commits between them: before PostgreSQL 17 a value that one of them adds to an
+    /// enumeration cannot be used by a later one in the same transaction. Found out by trying.
+    pub(crate) needs_commits: Arc<AtomicBool>,
     /// What ends a run.
     pub(crate) interrupt: Interrupt,
     pub(crate) gate: Gate,
@@ -78,6 +81,7 @@ impl Default for Settings {
             inspected: Arc::default(),
             keep_alive: keepalive::EVERY,
             pooled: Arc::default(),
+            needs_commits: Arc::default(),
             interrupt: Interrupt::default(),
             gate: Gate::default(),
         }

@@ -13,6 +13,7 @@
 //! | `outside` | migrations that run outside a transaction |
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
 //! | `canary` | what a migration changes outside of its tenant, by whatever way |
+//! | `enums` | tenants that need commits between their migrations |
 //! | `leaks` | what a migration leaves in the session |
 //! | `resume` | what a run that was cut off in one of those left |
 //! | `path` | what their names mean, and which settings reach them |
@@ -22,6 +23,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod canary;
+mod enums;
 mod failure;
 mod fixture;
 mod fleet;

@@ -30,6 +30,8 @@ pub struct Migration {
     allowed_schemas: Vec<String>,
     /// Whether it can leave the check of a constraint to the end of its transaction.
     defers: bool,
+    /// Whether it adds a value to an enumeration.
+    adds_enum_value: bool,
     recorded: Recorded,
     checksum_int4: Option<u64>,
 }
@@ -83,6 +85,7 @@ impl Migration {
             mode,
             allowed_schemas,
             defers: sql.to_ascii_lowercase().contains("deferr"),
+            adds_enum_value: adds_enum_value(&sql),
             facts: Facts::of(&sql, &statements),
             targets,
             statements: statements.into_iter().map(|statement| statement.range).collect(),
@@ -160,6 +163,11 @@ impl Migration {
     /// Whether its text mentions constraints that are deferred, in strings that it executes too.
     pub(super) fn defers(&self) -> bool {
         self.defers
+    }
+
+    /// Whether its text adds a value to an enumeration, in strings that it executes too.
+    pub(super) fn adds_enum_value(&self) -> bool {
+        self.adds_enum_value
     }
 
     /// What is known of its costs.
@@ -300,4 +308,11 @@ fn checksum_int4(name: &str, version: i32, sql: &str) -> u64 {
     version.hash(&mut hasher);
     sql.hash(&mut hasher);
     hasher.finish()
+}
+
+/// `ADD VALUE`, which nothing but `ALTER TYPE` has.
+fn adds_enum_value(sql: &str) -> bool {
+    let words: Vec<&str> =
+        sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty()).collect();
+    words.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("add") && pair[1].eq_ignore_ascii_case("value"))
 }

@@ -140,6 +140,13 @@ impl MigrationSet {
         self.migrations.iter().any(Migration::defers)
     }
 
+    /// Whether a commit belongs in front of a migration, when not all can be in one transaction: behind every one that adds
+    /// a value to an enumeration. Where the text shows none that does, behind every one.
+    pub(crate) fn commits_in_front_of(&self, index: usize) -> bool {
+        let adds = |migration: &Migration| migration.adds_enum_value();
+        index.checked_sub(1).is_some_and(|before| adds(&self.migrations[before])) || !self.migrations.iter().any(adds)
+    }
+
     /// The first change that a migration of the set makes to something outside of its own schema.
     pub(crate) fn trespass(&self) -> Option<SetError> {
         self.migrations.iter().find_map(|migration| migration.trespass(self.name.as_str()))
