@@ -5,6 +5,7 @@
 //! | `order` | the fixed order, and what stops what |
 //! | `rerun` | running again is safe and costs one query |
 //! | `failure` | what a failing migration leaves, and what is said of it |
+//! | `falls_through` | an unqualified name that is changed is the tenant's own |
 //! | `tenants` | get-or-create, adoption, domains |
 //! | `processes` | several processes at once |
 //! | `takeover` | a database that refinery made, and one that differs from the binary |
@@ -16,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod failure;
+mod falls_through;
 mod fixture;
 mod fleet;
 mod order;
