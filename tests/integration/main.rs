@@ -5,6 +5,7 @@
 //! | `order` | the fixed order, and what stops what |
 //! | `rerun` | running again is safe and costs one query |
 //! | `failure` | what a failing migration leaves, and what is said of it |
+//! | `falls_through` | an unqualified name that is changed is the tenant's own |
 //! | `tenants` | get-or-create, adoption, domains |
 //! | `processes` | several processes at once |
 //! | `takeover` | a database that refinery made, and one that differs from the binary |
@@ -25,6 +26,7 @@
 mod canary;
 mod enums;
 mod failure;
+mod falls_through;
 mod fixture;
 mod fleet;
 mod intent;

@@ -12,7 +12,7 @@ use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, exists, migrator, nam
 fn everything_happens_in_the_fixed_order() {
     // Every migration writes down that it ran; the number is drawn at that moment.
     let log = |what: &str| {
-        format!("-- migrate: allow-schema public\nINSERT INTO log (what) VALUES ('{what} ' || current_schema())")
+        format!("-- migrate: allow-schema public\nINSERT INTO public.log (what) VALUES ('{what} ' || current_schema())")
     };
     let shared =
         "CREATE TABLE log (id bigserial, what text, registry regclass DEFAULT to_regclass('migrations.tenants'))";
