@@ -398,6 +398,13 @@ impl Migrator {
         database.interrupted_by(&self.settings.interrupt)
     }
 
+    /// Uses the connection that holds locks so often.
+    #[cfg(test)]
+    pub(crate) fn keeping_alive(mut self, every: std::time::Duration) -> Self {
+        self.settings.keep_alive = every;
+        self
+    }
+
     fn sets(&self) -> Result<Sets<'_>, Error> {
         if let Some(trespass) = &self.trespass {
             return Err(trespass.clone().into());

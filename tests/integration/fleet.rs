@@ -223,12 +223,12 @@ fn a_lost_connection_is_replaced_and_the_tenant_tried_again() {
     let newer = migrator(&[NOTES, slow]).jobs(1);
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
-        std::thread::sleep(Duration::from_millis(250));
-        execute(
-            &test,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'migrate' \
-                        AND datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(0.5)%'",
-        );
+        let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                         WHERE application_name = 'migrate' AND datname = current_database() AND state = 'active' \
+                         AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(0.5)%'";
+        while number(&test, terminate) == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let report = run.join().unwrap();
         assert_eq!((report.tenants.migrated, report.tenants.failed, report.retries), (2, 0, 1));
     });

@@ -68,13 +68,16 @@ impl Session<'_> {
             let opened = telling_when_slow(
                 || settings.emit(&crate::event::Event::Warning { text: SECOND_CONNECTION }),
                 || {
-                    let direct = self.direct(job)?;
+                    let mut direct = self.direct(job)?;
                     // Whoever holds the locks has one of the pooler's connections and needs another: if all had theirs,
                     // nobody would get on.
                     if !direct.is_set {
                         turn = Some(settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
                     }
                     let mark = self.hold(job, index)?;
+                    // A pooler has accepted the connection, and looks for one of the server's when something is sent.
+                    while_kept_alive(&mut self.client, settings.keep_alive, || direct.client.batch_execute(""))
+                        .map_err(|error| titled(job, migration, &error))?;
                     Ok((direct, mark))
                 },
             );

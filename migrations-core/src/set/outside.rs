@@ -327,10 +327,10 @@ impl Reader<'_> {
     fn create_index(&mut self) -> Read<(Action, Option<Range<usize>>)> {
         self.expect("index")?;
         let concurrently = self.expect("concurrently")?;
-        if self.is("if") {
+        if self.take("if") {
             return Err(self.refused(Refused::IfNotExists));
         }
-        if self.is("on") {
+        if self.take("on") {
             return Err(self.refused(Refused::Unnamed));
         }
         let index = self.plain_name()?;
