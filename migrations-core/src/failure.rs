@@ -76,6 +76,21 @@ pub enum Divergence {
 }
 
 impl Failure {
+    /// A failure that is not about a place in a migration.
+    pub(crate) fn new(set: SetName, tenant: Option<TenantName>, reason: Reason) -> Self {
+        Self {
+            set,
+            tenant,
+            migration: None,
+            excerpt: None,
+            reason,
+            blockers: Vec::new(),
+            applied: Vec::new(),
+            is_outside: false,
+            is_applied_elsewhere: false,
+        }
+    }
+
     /// The set the schema belongs to.
     pub fn set(&self) -> &SetName {
         &self.set

@@ -11,6 +11,7 @@
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
+//! | `stopped` | a run that is limited, stopped or interrupted |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -25,5 +26,6 @@ mod processes;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod rerun;
+mod stopped;
 mod takeover;
 mod tenants;
