@@ -143,7 +143,7 @@ pub(crate) fn all(client: &mut Client, layout: &Layout) -> Result<Vec<Tenant>, E
             Ok(found) => tenants.push(found.tenant),
             // One row is no reason to show none.
             Err(error @ Error::Name(_)) => {
-                log::warn!("row {} of {}: {error}", row.get::<_, i64>(0), layout.table("tenants"))
+                log::warn!("row {} of {}: {error}", row.get::<_, i64>(0), layout.table("tenants"));
             }
             Err(error) => return Err(error),
         }
