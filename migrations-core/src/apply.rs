@@ -248,17 +248,7 @@ fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Fa
 
 /// A failure that is not about a place in a migration.
 pub(crate) fn failure(job: &Job<'_>, reason: Reason) -> Failure {
-    Failure {
-        set: job.set.name().clone(),
-        tenant: job.tenant().cloned(),
-        migration: None,
-        excerpt: None,
-        reason,
-        blockers: Vec::new(),
-        applied: Vec::new(),
-        is_outside: false,
-        is_applied_elsewhere: false,
-    }
+    Failure::new(job.set.name().clone(), job.tenant().cloned(), reason)
 }
 
 fn refused(error: &Error) -> Reason {

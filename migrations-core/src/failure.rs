@@ -76,6 +76,21 @@ pub enum Divergence {
 }
 
 impl Failure {
+    /// A failure that is not about a place in a migration.
+    pub(crate) fn new(set: SetName, tenant: Option<TenantName>, reason: Reason) -> Self {
+        Self {
+            set,
+            tenant,
+            migration: None,
+            excerpt: None,
+            reason,
+            blockers: Vec::new(),
+            applied: Vec::new(),
+            is_outside: false,
+            is_applied_elsewhere: false,
+        }
+    }
+
     /// The set the schema belongs to.
     pub fn set(&self) -> &SetName {
         &self.set
@@ -183,10 +198,10 @@ impl Failure {
                 "the migration runs outside a transaction: those of its statements that were done stay done in {schema}"
             ),
             (applied, false) => {
-                format!("{} committed before it and stay applied to {schema}", applied.join(", "))
+                format!("what was committed before it stays applied to {schema}: {}", applied.join(", "))
             }
             (applied, true) => format!(
-                "{} committed before it and stay applied to {schema}, and so do those statements of the migration that \
+                "what was committed before it stays applied to {schema}: {}; so do those statements of the migration that \
                  were done, since it runs outside a transaction",
                 applied.join(", ")
             ),
@@ -197,8 +212,8 @@ impl Failure {
         let is_about_applied = self.is_applied_elsewhere && self.migration.is_some();
         match (is_about_applied, self.left_something()) {
             (true, _) => {
-                "the migration is applied to other tenants, so its file must stay as it is: restore what it needs, by a \
-                 new migration of the shared set where it is about a shared table, and run `up` again"
+                "the migration is applied to other tenants, so leave its file as it is: fix what is different here, or \
+                 bring back what it needs (a shared table by a new migration of the shared set), and run `up` again"
             }
             (false, true) => "fix the cause and run `up` again, which continues from there",
             (false, false) => "fix the cause and run `up` again",

@@ -106,6 +106,10 @@ fn row(row: &postgres::Row) -> Result<Row, String> {
 pub(crate) fn compare(set: &MigrationSet, history: &[Row]) -> (Standing, Digest) {
     let history: Vec<Row> = history.iter().map(|row| with_wide_checksum(set, row)).collect();
     let digest = history.iter().fold(Digest::EMPTY, |digest, row| digest.then(row.version, row.checksum));
+    // refinery would only say that the rest is pending, and log as if it applied it.
+    if let Some(applied) = set.position(digest) {
+        return (Standing::Applied(applied), digest);
+    }
     let latest = set.latest().unwrap_or(i64::MIN);
     let (known, beyond) = history.split_at(history.partition_point(|row| row.version <= latest));
     let standing = match pending(set, known) {

@@ -23,7 +23,7 @@ use crate::tenant::Tenant;
 use crate::{admission, run, survey};
 
 /// The longest `lock_timeout` that fits into PostgreSQL's `int4` of milliseconds, in whole days.
-const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 
 /// An application's two sets of migrations, and how they are applied.
 ///

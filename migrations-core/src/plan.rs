@@ -184,7 +184,7 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
                         last_error: row.get(8),
                     }),
                     Err(error) => {
-                        overview.unusable.push(UnusableRow::new(&layout.table("tenants"), id, row.get(2), &error))
+                        overview.unusable.push(UnusableRow::new(&layout.table("tenants"), id, row.get(2), &error));
                     }
                 }
             }

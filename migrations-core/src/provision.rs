@@ -124,8 +124,11 @@ impl<'a> Provisioning<'a> {
                     return Err(Error::Locked { what: format!("tenant {name}"), waited: Duration::ZERO });
                 }
                 Outcome::Busy | Outcome::FleetBusy => self.settings.wait(&mut polling, &format!("tenant {name}"))?,
+                Outcome::Failed(failure) if self.settings.interrupt.is_cause(failure.sqlstate()) => {
+                    return Err(Error::Interrupted);
+                }
                 Outcome::Failed(failure) if !self.settings.interrupt.is_raised() && retries.pause(&failure) => {
-                    session.recover(&failure)?
+                    session.recover(&failure)?;
                 }
                 Outcome::Failed(mut failure) => {
                     if job.rename_to.is_some() {

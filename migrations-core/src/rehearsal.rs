@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::history::Standing;
 use crate::name::TenantName;
 use crate::options::RunOptions;
-use crate::plan::{self, Claim, Overview, PAGE, Question, Resolver};
+use crate::plan::{self, Claim, PAGE, Question, Resolver};
 use crate::script::{Job, Origin, Owner, Step};
 use crate::set::{MigrationSet, Mode, SetName};
 use crate::settings::Settings;
@@ -76,10 +76,7 @@ pub(crate) fn rehearse(
             found.extend(schema(session, settings, sets.tenant, Owner::Tenant(&tenant.name), tenant.claim)?);
         }
         question.after = last;
-        page = match plan::overview(&mut session.client, layout, &question)? {
-            Some(overview) => overview,
-            None => Overview::default(),
-        };
+        page = plan::overview(&mut session.client, layout, &question)?.unwrap_or_default();
     }
     for name in &create {
         let job = Job::new(settings, sets.tenant, Owner::Tenant(name), Claim::default());

@@ -148,6 +148,11 @@ fn bring_announced(
                 settings.wait(&mut polling, &what)?;
             }
             Outcome::Stale => polling.pause(&what)?,
+            Outcome::Failed(failure)
+                if settings.interrupt.is_cause(failure.sqlstate()) && !failure.left_something() =>
+            {
+                return Err(Error::Interrupted);
+            }
             Outcome::Failed(failure) if !settings.interrupt.is_raised() && retries.pause(&failure) => {
                 report.retries += 1;
                 session.recover(&failure)?;

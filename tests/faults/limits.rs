@@ -189,7 +189,7 @@ fn a_role_that_may_not_create_schemas_is_told_what_it_lacks() {
     registry set: not migrated
        = 42501: permission denied for database fresh
        = help: grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)
-       = note: the registry schema is as before this transaction; mend the cause and run again
+       = note: the registry schema is as it was before the run; fix the cause and run `up` again
     ");
     let mut client = Client::connect(&shop.server.url("fresh"), NoTls).unwrap();
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace OR oid >= 16384";

@@ -19,6 +19,7 @@
 //! | `resume` | what a run that was cut off in one of those left |
 //! | `path` | what their names mean, and which settings reach them |
 //! | `intent` | a shared migration beside a busy fleet |
+//! | `stopped` | a run that is limited, stopped or interrupted |
 
 // A test says what went wrong by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
@@ -40,6 +41,7 @@ mod processes;
 mod proxy;
 mod rerun;
 mod resume;
+mod stopped;
 mod takeover;
 mod tenants;
 mod versions;

@@ -73,7 +73,7 @@ impl Site {
     pub(crate) fn wait_until(&self, query: &str, count: i64) {
         let start = Instant::now();
         while self.count(query) != count {
-            assert!(start.elapsed() < Duration::from_secs(60), "never {count}: {query}");
+            assert!(start.elapsed() < Duration::from_mins(1), "never {count}: {query}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

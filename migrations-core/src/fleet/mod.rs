@@ -228,17 +228,7 @@ impl<'a> Fleet<'a> {
 
     /// A failure that has no job.
     fn failure(&self, tenant: Option<&TenantName>, reason: Reason) -> Failure {
-        Failure {
-            set: self.set.name().clone(),
-            tenant: tenant.cloned(),
-            migration: None,
-            excerpt: None,
-            reason,
-            blockers: Vec::new(),
-            applied: Vec::new(),
-            is_outside: false,
-            is_applied_elsewhere: false,
-        }
+        Failure::new(self.set.name().clone(), tenant.cloned(), reason)
     }
 
     fn question(&self) -> Question<'_> {

@@ -139,3 +139,35 @@ impl Tally {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+    use crate::failure::Reason;
+    use crate::set::MigrationSet;
+
+    #[test]
+    fn a_budget_is_spent_by_failures_that_come_at_the_same_moment() -> Result<(), crate::Error> {
+        const WORKERS: usize = 8;
+        let set = MigrationSet::new("tenant")?;
+        let failure = || Failure::new(set.name().clone(), None, Reason::SchemaMissing);
+        for round in 0..500 {
+            let budget = Budget { failures: Some(WORKERS), distinct: None };
+            let (tally, together) = (Tally::new(WORKERS, budget, &Interrupt::new()), Barrier::new(WORKERS));
+            std::thread::scope(|scope| {
+                for worker in 0..WORKERS {
+                    let (tally, together, failure) = (&tally, &together, failure());
+                    scope.spawn(move || {
+                        let name = TenantName::for_spare(worker as u64);
+                        together.wait();
+                        tally.add(0, name, OutcomeKind::Failed, Duration::ZERO, Some(failure));
+                    });
+                }
+            });
+            assert!(tally.is_stopped(), "round {round}");
+        }
+        Ok(())
+    }
+}

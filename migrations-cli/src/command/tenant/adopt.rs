@@ -86,7 +86,7 @@ impl Row {
         match self.tenant.version {
             Some(version) if self.state == "ahead" => format!(", at version {version}, ahead of this binary"),
             Some(version) => format!(", at version {version}; {pending}"),
-            None => format!("; no migration was ever applied to it, {pending}"),
+            None => format!("; no migration was ever applied to it, and {pending}"),
         }
     }
 }
