@@ -70,7 +70,8 @@ fn throwaway(name: &str) -> Result<(String, Database), Error> {
     match &*server.lock().unwrap_or_else(PoisonError::into_inner) {
         Ok(server) => {
             let url = server.url(name);
-            let database = Database::from_url(&url)?;
+            let liveness = server.liveness();
+            let database = Database::from_url(&url)?.with_liveness(move || liveness.gone());
             Ok((url, database))
         }
         Err(problem) => Err(Error::Server(problem.clone())),
