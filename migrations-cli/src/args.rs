@@ -72,6 +72,11 @@ pub(crate) struct Global {
     #[allow(clippy::option_option, reason = "not given, given, given with a folder")]
     pub(crate) embedded: Option<Option<PathBuf>>,
 
+    /// Begin anew: remove the data that DIR holds of an earlier private server, once no other process uses it
+    #[cfg(feature = "embedded")]
+    #[arg(long, global = true)]
+    pub(crate) reset: bool,
+
     /// Run tenants' migrations as this role, which owns their schemas
     #[arg(long, global = true, value_name = "ROLE")]
     pub(crate) tenant_role: Option<RoleName>,
@@ -462,6 +467,10 @@ fn refuse_two_databases(grammar: &mut Grammar, matches: &clap::ArgMatches) -> Re
     use clap::parser::ValueSource;
 
     let given = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if given("reset") && !given("embedded") {
+        let message = "--reset is for the private server of --embedded, and removes no other database's data";
+        return Err(grammar.error(clap::error::ErrorKind::MissingRequiredArgument, message));
+    }
     if given("embedded") && given("database_url") {
         let message = "--embedded and --database-url name two databases; give one of them";
         return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));

@@ -123,7 +123,7 @@ fn barrier(
         return Ok(true);
     }
     // There is no server to write it down, and it was waited for already.
-    if matches!(stopped_by, Some(Error::Connect(_))) && session.client.is_closed() {
+    if matches!(stopped_by, Some(Error::Connect(_) | Error::ServerGone { .. })) && session.client.is_closed() {
         return Ok(false);
     }
     let mut recorded = registry::record_run(&mut session.client, &settings.layout, report, stopped_by);

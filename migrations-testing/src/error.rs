@@ -23,6 +23,19 @@ pub enum Error {
         source: postgres::Error,
     },
 
+    /// The connection string with the test's database in it leads to another one.
+    #[error(
+        "connecting to the test database {name} led to database {found}, to which nothing was written; a pooler in front of \
+         the server has to pass on the names of databases (PgBouncer: `* = host=…`, without dbname), or DATABASE_URL has \
+         to name the server itself"
+    )]
+    Elsewhere {
+        /// The database that was asked for.
+        name: String,
+        /// Where the connection ended.
+        found: String,
+    },
+
     /// A run over an empty database left something undone.
     #[error("the migrations left tenants behind on a new database, which had none: another run is at work on it")]
     Unfinished,

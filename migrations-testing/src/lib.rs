@@ -2,7 +2,8 @@
 //!
 //! [`TestDatabase::new`] makes a database on a throwaway server that all tests of the process share, or on the server that
 //! `DATABASE_URL` names, and drops it in the end. Nothing has to be started or migrated before the tests: a test that has
-//! its `TestDatabase` has a database that is ready.
+//! its `TestDatabase` has a database that is ready. On a server that `DATABASE_URL` names, each database has one more
+//! session, which shows that its test lives; what a killed process has left there, the next one drops.
 //!
 //! ```
 //! use migrations_core::{MigrationSet, Migrator};
@@ -19,13 +20,18 @@
 //!
 //! It makes databases and nothing else; `migrations-embedded` has the servers, `migrations-core` the migrations.
 
+mod connection_string;
 mod error;
+mod lease;
 mod server;
 
 use migrations_core::{Database, Migrator};
 use postgres::Client;
 
 pub use error::Error;
+
+use crate::lease::Lease;
+use crate::server::Created;
 
 /// A database of a test's own. Dropping it drops the database.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub struct TestDatabase {
     database: Database,
     /// Where it was made, and is dropped.
     maintenance: Database,
+    /// Given up once it is dropped.
+    _lease: Option<Lease>,
 }
 
 impl TestDatabase {
@@ -56,9 +64,8 @@ impl TestDatabase {
     pub fn new() -> Result<Self, Error> {
         let name = format!("test_{}_{:08x}", std::process::id(), fastrand::u32(..));
         let maintenance = server::maintenance()?;
-        server::create_database(&maintenance, &name)?;
-        let (url, database) = server::database(&name)?;
-        Ok(Self { name, url, database, maintenance })
+        let Created { url, database, lease } = server::create(&maintenance, &name)?;
+        Ok(Self { name, url, database, maintenance, _lease: lease })
     }
 
     /// A database with the shared set and these tenants, up to date.

@@ -1,14 +1,18 @@
 //! The server that all tests of a process share: the one `DATABASE_URL` names, or a throwaway one, started by the first
 //! test that asks.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::env::VarError;
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use migrations_core::Database;
 use migrations_embedded::Server;
 use postgres::error::SqlState;
+use postgres::{Client, Config};
 
+use crate::connection_string;
 use crate::error::Error;
+use crate::lease::{self, Lease};
 
 /// The variable that names a server to use instead of a throwaway one.
 const VARIABLE: &str = "DATABASE_URL";
@@ -16,91 +20,121 @@ const VARIABLE: &str = "DATABASE_URL";
 /// A start that failed is not tried again by every test.
 static SERVER: OnceLock<Mutex<Result<Server, String>>> = OnceLock::new();
 
+/// A server that stays is swept by a process's first test.
+static SWEPT: Once = Once::new();
+
 /// A server that names databases by URL.
 enum Place {
     Given(String),
     Throwaway,
 }
 
-fn place() -> Place {
+fn place() -> Result<Place, Error> {
     match std::env::var(VARIABLE) {
-        Ok(url) if !url.is_empty() => Place::Given(url),
-        _ => Place::Throwaway,
+        Ok(url) if !url.is_empty() => Ok(Place::Given(url)),
+        Ok(_) | Err(VarError::NotPresent) => Ok(Place::Throwaway),
+        // Not a throwaway server instead: somebody has named one.
+        Err(VarError::NotUnicode(_)) => Err(unusable("it is not UTF-8")),
     }
 }
 
 /// The database in which others are made.
 pub(crate) fn maintenance() -> Result<Database, Error> {
-    match place() {
+    match place()? {
         Place::Given(url) => Ok(Database::from_url(&url)?),
-        Place::Throwaway => Ok(Database::from_url(&throwaway_url("postgres")?)?),
+        Place::Throwaway => throwaway("postgres").map(|(_, database)| database),
     }
 }
 
 /// A database of this name, on the same server.
-pub(crate) fn database(name: &str) -> Result<(String, Database), Error> {
-    let url = match place() {
-        Place::Given(url) => with_database(&url, name),
-        Place::Throwaway => throwaway_url(name)?,
-    };
-    let database = Database::from_url(&url)?;
-    Ok((url, database))
+fn database(name: &str) -> Result<(String, Database), Error> {
+    match place()? {
+        Place::Given(given) => {
+            // Refuses what it cannot connect with, such as TLS.
+            Database::from_url(&given)?;
+            let mut config: Config = given.parse().map_err(|_| unusable("it is not a connection string"))?;
+            let url = connection_string::url(config.dbname(name));
+            let database = Database::from_url(&url)?;
+            Ok((url, database))
+        }
+        Place::Throwaway => throwaway(name),
+    }
 }
 
-fn throwaway_url(database: &str) -> Result<String, Error> {
+fn unusable(problem: &str) -> Error {
+    Error::Migrations(migrations_core::Error::Url { problem: problem.to_owned() })
+}
+
+fn throwaway(name: &str) -> Result<(String, Database), Error> {
     let server = SERVER.get_or_init(|| Mutex::new(Server::throwaway().map_err(|error| error.to_string())));
     match &*server.lock().unwrap_or_else(PoisonError::into_inner) {
-        Ok(server) => Ok(server.url(database)),
+        Ok(server) => {
+            let url = server.url(name);
+            let liveness = server.liveness();
+            let database = Database::from_url(&url)?.with_liveness(move || liveness.gone());
+            Ok((url, database))
+        }
         Err(problem) => Err(Error::Server(problem.clone())),
     }
 }
 
-/// The same connection string with another database: the path of a URL, or one more `dbname`, of which the last counts.
-fn with_database(url: &str, name: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return format!("{url} dbname={name}") };
-    let (front, query) =
-        rest.split_once('?').map_or((rest, String::new()), |(front, query)| (front, format!("?{query}")));
-    let authority = front.split('/').next().unwrap_or_default();
-    format!("{scheme}://{authority}/{name}{query}")
+/// A new database: where it is, and what keeps others from dropping it.
+pub(crate) struct Created {
+    pub(crate) url: String,
+    pub(crate) database: Database,
+    /// None on a throwaway server, which nobody else uses.
+    pub(crate) lease: Option<Lease>,
+}
+
+/// Makes an empty database, and makes sure that its URL leads there.
+pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Error> {
+    let (url, database) = database(name)?;
+    let is_given = matches!(place()?, Place::Given(_));
+    if is_given {
+        SWEPT.call_once(|| lease::sweep(maintenance));
+    }
+    let mut client = maintenance.connect()?;
+    let failed = |source| Error::Create { name: name.to_owned(), server: maintenance.to_string(), source };
+    // Before there is a database: from its first moment on, it is one that lives.
+    let lease = if is_given { Lease::take(maintenance.connect()?, name).map_err(failed)? } else { None };
+    create_database(&mut client, name, is_given).map_err(failed)?;
+    let made = (|| {
+        if is_given {
+            lease::mark(&mut client, name).map_err(failed)?;
+        }
+        must_lead_to(&database, name)
+    })();
+    if let Err(error) = made {
+        let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"));
+        return Err(error);
+    }
+    Ok(Created { url, database, lease })
+}
+
+/// Nothing is written to a database that is not the test's own.
+fn must_lead_to(database: &Database, name: &str) -> Result<(), Error> {
+    let failed = |source| Error::Create { name: name.to_owned(), server: database.to_string(), source };
+    let mut client = database.connect()?;
+    let found: String = client.query_one("SELECT pg_catalog.current_database()::text", &[]).map_err(failed)?.get(0);
+    if found == name { Ok(()) } else { Err(Error::Elsewhere { name: name.to_owned(), found }) }
 }
 
 /// Makes an empty database. `template0` is never busy, since nobody can connect to it.
-pub(crate) fn create_database(maintenance: &Database, name: &str) -> Result<(), Error> {
-    let mut client = maintenance.connect()?;
-    let failed = |source| Error::Create { name: name.to_owned(), server: maintenance.to_string(), source };
-    let version: i32 =
-        client.query_one("SELECT current_setting('server_version_num')::int4", &[]).map_err(failed)?.get(0);
+fn create_database(client: &mut Client, name: &str, is_given: bool) -> Result<(), postgres::Error> {
+    let version: i32 = client.query_one("SELECT current_setting('server_version_num')::int4", &[])?.get(0);
     // Copying files takes two checkpoints: the faster way where nothing is flushed, the slower one on a server that has
     // data to lose. Servers before 15 know no other way.
-    let copy_files = version >= 150_000 && matches!(place(), Place::Throwaway);
+    let copy_files = version >= 150_000 && !is_given;
     let strategy = if copy_files { " STRATEGY FILE_COPY" } else { "" };
     let create = format!("CREATE DATABASE {name} TEMPLATE template0{strategy}");
     let mut tries = 0;
     loop {
         match client.batch_execute(&create) {
-            Ok(()) => return Ok(()),
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && tries < 50 => {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(20));
             }
-            Err(error) => return Err(failed(error)),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_database;
-
-    #[test]
-    fn a_connection_string_keeps_everything_but_the_database() {
-        for (url, expected) in [
-            ("postgres://u:p@h:5433/app?sslmode=disable", "postgres://u:p@h:5433/test?sslmode=disable"),
-            ("postgres://u@h", "postgres://u@h/test"),
-            ("postgres://postgres@%2Ftmp%2Fs/app?a=b/c", "postgres://postgres@%2Ftmp%2Fs/test?a=b/c"),
-            ("host=h dbname=app", "host=h dbname=app dbname=test"),
-        ] {
-            assert_eq!(with_database(url, "test"), expected);
+            done => return done,
         }
     }
 }

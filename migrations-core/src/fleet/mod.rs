@@ -356,7 +356,7 @@ impl<'a> Fleet<'a> {
                 Finished::Failed(failure)
             }
             Err(Error::Interrupted) => Finished::Interrupted,
-            Err(error @ Error::Connect(_)) => return Err(error),
+            Err(error @ (Error::Connect(_) | Error::ServerGone { .. })) => return Err(error),
             Err(error) => Finished::Failed(Box::new(self.failure(Some(name), Reason::Refused(error.to_string())))),
         })
     }

@@ -1,0 +1,33 @@
+//! Reads files in folders where another user can write, as root may have to.
+//!
+//! Such a user can put anything in the place of a file: a link to one that only root may read, a pipe that never ends, a
+//! file that fills the memory. So no link is followed, only a regular file is read, and no more of it than was asked for.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Opens a regular file.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true), path)
+}
+
+/// Opens a regular file with these options.
+pub(crate) fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    // A pipe is opened without waiting for its other end, and then refused.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// The first bytes of a file, from `start` on.
+pub(crate) fn read(path: &Path, start: u64, most: u64) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,177 @@
+//! A connection string, written out from its parsed form.
+//!
+//! Editing the text of a URL is how tests end up in the wrong database: `?dbname=prod` wins over the path, in any
+//! spelling that percent-encoding allows, and a password may hold a `/` or a `?`. So the driver parses the text, the name
+//! is set in what it parsed, and every part is written again with its special characters encoded.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use postgres::Config;
+use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
+
+/// The URL that leads where the configuration does; settings that are the driver's defaults are left out.
+pub(crate) fn url(config: &Config) -> String {
+    let mut url = String::from("postgres://");
+    if let Some(user) = config.get_user() {
+        url += &encode(user.as_bytes());
+        if let Some(password) = config.get_password() {
+            url = url + ":" + &encode(password);
+        }
+        url.push('@');
+    }
+    url += &hosts(config);
+    url.push('/');
+    url += &encode(config.get_dbname().unwrap_or_default().as_bytes());
+    let mut parameters: Vec<String> =
+        parameters(config).iter().map(|(name, value)| format!("{name}={}", encode(value.as_bytes()))).collect();
+    if let (None, Some(password)) = (config.get_user(), config.get_password()) {
+        // In front of the host it would come with an empty user, which is not the same as none.
+        parameters.push(format!("password={}", encode(password)));
+    }
+    if !parameters.is_empty() {
+        url = url + "?" + &parameters.join("&");
+    }
+    url
+}
+
+/// `host:port,host:port`. A host that is given by address alone is a parameter instead.
+fn hosts(config: &Config) -> String {
+    let ports = config.get_ports();
+    let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
+        let name = match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{}]", encode(name.as_bytes())),
+            Host::Tcp(name) => encode(name.as_bytes()),
+            #[cfg(unix)]
+            Host::Unix(path) => encode(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())),
+        };
+        match port(index) {
+            5432 => name,
+            port => format!("{name}:{port}"),
+        }
+    });
+    hosts.collect::<Vec<_>>().join(",")
+}
+
+fn parameters(config: &Config) -> Vec<(&'static str, String)> {
+    let default = Config::new();
+    let mut found: Vec<(&'static str, Option<String>)> = Vec::new();
+    let list = |values: Vec<String>| (!values.is_empty()).then(|| values.join(","));
+    found.push(("hostaddr", list(config.get_hostaddrs().iter().map(ToString::to_string).collect())));
+    if config.get_hosts().is_empty() {
+        found.push(("port", list(config.get_ports().iter().map(ToString::to_string).collect())));
+    }
+    found.push(("options", config.get_options().map(ToOwned::to_owned)));
+    found.push(("application_name", config.get_application_name().map(ToOwned::to_owned)));
+    found.push(("sslmode", ssl_mode(config.get_ssl_mode()).map(ToOwned::to_owned)));
+    let direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
+    found.push(("sslnegotiation", direct.then(|| "direct".to_owned())));
+    found.push(("connect_timeout", config.get_connect_timeout().map(seconds)));
+    found.push(("tcp_user_timeout", config.get_tcp_user_timeout().map(seconds)));
+    found.push(("keepalives", (!config.get_keepalives()).then(|| "0".to_owned())));
+    let idle = config.get_keepalives_idle();
+    found.push(("keepalives_idle", (idle != default.get_keepalives_idle()).then(|| seconds(&idle))));
+    found.push(("keepalives_interval", config.get_keepalives_interval().as_ref().map(seconds)));
+    found.push(("keepalives_retries", config.get_keepalives_retries().map(|retries| retries.to_string())));
+    found.push(("target_session_attrs", session_attrs(config.get_target_session_attrs()).map(ToOwned::to_owned)));
+    found.push(("channel_binding", channel_binding(config.get_channel_binding()).map(ToOwned::to_owned)));
+    let random = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
+    found.push(("load_balance_hosts", random.then(|| "random".to_owned())));
+    found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn seconds(duration: &Duration) -> String {
+    duration.as_secs().to_string()
+}
+
+fn ssl_mode(mode: SslMode) -> Option<&'static str> {
+    match mode {
+        SslMode::Disable => Some("disable"),
+        SslMode::Require => Some("require"),
+        _ => None,
+    }
+}
+
+fn session_attrs(attrs: TargetSessionAttrs) -> Option<&'static str> {
+    match attrs {
+        TargetSessionAttrs::ReadWrite => Some("read-write"),
+        TargetSessionAttrs::ReadOnly => Some("read-only"),
+        _ => None,
+    }
+}
+
+fn channel_binding(binding: ChannelBinding) -> Option<&'static str> {
+    match binding {
+        ChannelBinding::Disable => Some("disable"),
+        ChannelBinding::Require => Some("require"),
+        _ => None,
+    }
+}
+
+/// Percent-encodes everything but what RFC 3986 calls unreserved.
+fn encode(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "for tests only")]
+mod tests {
+    use super::*;
+
+    fn renamed(text: &str) -> String {
+        let mut config: Config = text.parse().unwrap();
+        config.dbname("test_1");
+        url(&config)
+    }
+
+    #[test]
+    fn no_spelling_of_another_database_survives() {
+        for text in [
+            "postgres://u@h/app",
+            "postgres://u@h",
+            "postgresql://u@h/",
+            "postgres://u@h/app?dbname=prod",
+            "postgres://u@h/app?dbname=prod&dbname=prod",
+            "postgres://u@h/app?%64bname=prod",
+            "postgres://u@h?d%62n%61me=pr%6Fd",
+            "host=h user=u dbname=prod",
+            "dbname = 'prod' user=u host=h",
+        ] {
+            assert_eq!(renamed(text), "postgres://u@h/test_1", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_written_url_is_read_back_as_the_same_configuration() {
+        for text in [
+            "postgres://u:p/a?s#s%40w%3Ao%25rd@h:6000/app",
+            "postgres://%C3%BC:@h/app",
+            "postgres://u@one,two:6000,three/app?target_session_attrs=read-write&load_balance_hosts=random",
+            "postgres://u@[::1]:6000,[fe80::1]/app",
+            "postgres://postgres@%2Ftmp%2Fa%20b%2Cc/app?options=-c%20geqo%3Doff%20-c%20search_path%3Da%5C%20b",
+            "host=h hostaddr=127.0.0.1 port=7000 user=u",
+            "hostaddr=127.0.0.1,127.0.0.2 port=7000,7001 user=u password='a b'",
+            "postgres:///app?host=%2Ftmp&user=u&application_name=me%26you&sslmode=disable&sslnegotiation=postgres",
+            "postgres://u@h/app?connect_timeout=7&tcp_user_timeout=8&keepalives=0&keepalives_idle=9\
+             &keepalives_interval=10&keepalives_retries=11&channel_binding=disable",
+            "postgres://h/app",
+            "host=h password='p@ss'",
+        ] {
+            let mut expected: Config = text.parse().unwrap();
+            expected.dbname("test_1");
+            // The driver gives each host of a URL a port; none and 5432 are the same to it.
+            let read: Config = renamed(text).parse().unwrap();
+            let comparable = |config: &Config| format!("{config:?}").replace("port: []", "port: [5432]");
+            assert_eq!(comparable(&read), comparable(&expected), "{text}");
+            assert_eq!(read.get_password(), expected.get_password(), "{text}");
+        }
+    }
+}
