@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::failure::{Failure, Reason};
 use crate::flush;
 use crate::gate::Point;
-use crate::inspect::{self, Stopped};
+use crate::inspect::{self, Allowed, Stopped};
 use crate::interrupt::Registration;
 use crate::locate;
 use crate::lock;
@@ -191,7 +191,9 @@ impl<'a> Session<'a> {
     fn together(&mut self, job: &Job<'_>, migrations: Range<usize>) -> Result<(), Refusal> {
         let script = &job.script(migrations.clone());
         let sent = if job.inspect {
-            inspect::send(&mut self.client, job, script, &job.allowed_schemas(migrations))
+            let allowed =
+                Allowed { schemas: job.allowed_schemas(migrations.clone()), database: job.allows_database(migrations) };
+            inspect::send(&mut self.client, job, script, &allowed)
         } else {
             let sent = self.client.batch_execute(&script.message());
             sent.map_err(|error| Stopped::Refused { error, sent: script.clone() })

@@ -53,6 +53,13 @@ struct Key {
 /// What was seen outside of the schema.
 type Seen = HashMap<Key, Option<String>>;
 
+/// What a script may change beside its own schema.
+pub(crate) struct Allowed<'a> {
+    pub(crate) schemas: Vec<&'a str>,
+    /// What no schema holds.
+    pub(crate) database: bool,
+}
+
 /// Why a script was not committed.
 pub(crate) enum Stopped {
     /// The server refused a part of it.
@@ -69,7 +76,7 @@ struct Findings {
 }
 
 /// Sends the script and commits it, when it changes nothing outside of the job's schema.
-pub(crate) fn send(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str]) -> Result<(), Stopped> {
+pub(crate) fn send(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<'_>) -> Result<(), Stopped> {
     let result = attempts(client, job, script, allowed);
     if result.is_err() {
         // On a connection that is lost there is nothing left to roll back.
@@ -78,7 +85,7 @@ pub(crate) fn send(client: &mut Client, job: &Job<'_>, script: &Script, allowed:
     result
 }
 
-fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str]) -> Result<(), Stopped> {
+fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<'_>) -> Result<(), Stopped> {
     let ours = |error| Stopped::Refused { error, sent: Script::default() };
     let mut drops_are_its_own = false;
     for _ in 0..TRIES {
@@ -102,7 +109,7 @@ fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str
 }
 
 /// Sends everything up to the registry's row, and looks.
-fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &[&str]) -> Result<Findings, Stopped> {
+fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<'_>) -> Result<Findings, Stopped> {
     let ours = |error| Stopped::Refused { error, sent: Script::default() };
     let [opening, migrations, _] = script.around_migrations();
     client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
@@ -128,7 +135,12 @@ fn finish(client: &mut Client, script: &Script) -> Result<(), Stopped> {
 }
 
 /// What of the findings is the script's doing: it is as before, now that the transaction is rolled back.
-fn confirm(client: &mut Client, job: &Job<'_>, allowed: &[&str], found: &Findings) -> Result<Vec<String>, DriverError> {
+fn confirm(
+    client: &mut Client,
+    job: &Job<'_>,
+    allowed: &Allowed<'_>,
+    found: &Findings,
+) -> Result<Vec<String>, DriverError> {
     client.batch_execute(&format!("BEGIN;\n{}", BEGINNING.join(";\n")))?;
     let back = look(client, job, allowed)?;
     // The server counts what a transaction wrote, whether it was rolled back or not.
@@ -145,7 +157,7 @@ fn confirm(client: &mut Client, job: &Job<'_>, allowed: &[&str], found: &Finding
         outside.push(Some(description.clone()).filter(|name| !name.is_empty()).or(name).unwrap_or_default());
     }
     let (classes, objects): (Vec<i64>, Vec<i64>) = found.gone.iter().copied().unzip();
-    let mut not_outside: Vec<String> = allowed.iter().map(|&schema| schema.to_owned()).collect();
+    let mut not_outside: Vec<String> = allowed.schemas.iter().map(|&schema| schema.to_owned()).collect();
     not_outside.push(job.schema().to_owned());
     let rows = client.query_typed(
         STILL_THERE,
@@ -158,17 +170,17 @@ fn confirm(client: &mut Client, job: &Job<'_>, allowed: &[&str], found: &Finding
     Ok(outside)
 }
 
-fn look(client: &mut Client, job: &Job<'_>, allowed: &[&str]) -> Result<Seen, DriverError> {
+fn look(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>) -> Result<Seen, DriverError> {
     let layout = job.layout();
     let own = [job.schema()];
-    let inside: Vec<_> = allowed.iter().chain(&own).map(|name| Literal(name).to_string()).collect();
+    let inside: Vec<_> = allowed.schemas.iter().chain(&own).map(|name| Literal(name).to_string()).collect();
     let tables = ["sets", "tenants", "tenant_domains", "runs", "leases"];
     let registry: Vec<_> = tables.iter().map(|table| Literal(&layout.table(table)).to_string()).collect();
     let query = FINGERPRINT
         .replace("%allowed%", &format!("ARRAY[{}]", inside.join(", ")))
         .replace("%tenants%", &layout.table("tenants"))
         .replace("%registry%", &registry.join(", "))
-        .replace("%database%", "false");
+        .replace("%database%", if allowed.database { "true" } else { "false" });
     let rows = client.query_typed(&query, &[])?;
     let key = |row: &postgres::Row| Key { class: row.get(0), object: row.get(1), part: row.get(2), name: row.get(3) };
     Ok(rows.iter().map(|row| (key(row), row.get(4))).collect())
@@ -239,7 +251,7 @@ fn refusal(outside: &[String]) -> ServerError {
     };
     let message = format!("the migrations changed what is not the tenant's: {named}{more}");
     let hint = "what all tenants share is changed by a migration of the shared set; where a tenant's migration means it, \
-                say `-- migrate: allow-schema NAME` on top, or MigrationSet::allow_schema for a file that is applied \
-                already";
+                say `-- migrate: allow-schema NAME` on top, or `allow-database` for what no schema holds \
+                (MigrationSet::allow_schema and allow_database in code, for a file that is applied already)";
     ServerError::raised(lock::TRESPASS, message, hint.to_owned())
 }

@@ -59,7 +59,7 @@ BEGIN
     IF outside IS NOT NULL THEN
         RAISE EXCEPTION 'the migrations changed what is not the tenant''s: %', outside
             USING ERRCODE = '%code%',
-                  HINT = 'what all tenants share is changed by a migration of the shared set; where a tenant''s migration means it, say `-- migrate: allow-schema NAME` on top, or MigrationSet::allow_schema for a file that is applied already';
+                  HINT = 'leave the schema out of what they put together; where it is meant, say `-- migrate: allow-schema NAME` on top, or MigrationSet::allow_schema in code for a file that is applied already';
     END IF;
 END
 $migrate$

@@ -251,6 +251,11 @@ impl<'a> Job<'a> {
         allowed.map(String::as_str).collect()
     }
 
+    /// Whether one of these migrations says that it changes what no schema holds.
+    pub(crate) fn allows_database(&self, migrations: Range<usize>) -> bool {
+        self.set.migrations()[migrations].iter().any(Migration::allows_database)
+    }
+
     fn inspection(&self, migrations: Range<usize>) -> String {
         let allowed = self.allowed_schemas(migrations).into_iter().chain([self.schema()]);
         let allowed: Vec<_> = allowed.map(|name| Literal(name).to_string()).collect();

@@ -198,3 +198,27 @@ fn what_others_change_outside_meanwhile_is_not_blamed_on_the_tenant() {
     assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
     assert!(exists(&test, "public.meanwhile"));
 }
+
+#[test]
+fn what_is_allowed_by_directive_or_in_code_is_done() {
+    let sql = "DO $$ BEGIN CREATE TABLE IF NOT EXISTS public.meant (); ALTER DATABASE %I SET work_mem = '5MB'; END $$";
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    let database = column(&test, "SELECT quote_ident(current_database())").remove(0);
+    let sql = sql.replace("%I", &database);
+    let tenant = || set("tenant", &[NOTES, ("V2__meant", sql.as_str())]);
+    let shared = || migrator(&[]).shared_set().clone();
+    let failed = |tenant| Migrator::new(shared(), tenant).run(test.database()).unwrap().tenants.failed;
+    assert_eq!(failed(tenant()), 2);
+    assert_eq!(failed(tenant().allow_schema("V2__meant", "public").unwrap()), 2);
+    assert_eq!(failed(tenant().allow_database("V2__meant").unwrap()), 2);
+    let both = tenant().allow_schema("V2__meant", "public").unwrap().allow_database("V2__meant").unwrap();
+    assert_eq!(failed(both), 0);
+    assert!(exists(&test, "public.meant"));
+
+    let directives = format!("-- migrate: allow-schema public\n-- migrate: allow-database\n{sql}");
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let here = column(&test, "SELECT quote_ident(current_database())").remove(0);
+    let same = set("tenant", &[NOTES, ("V2__meant", directives.replace(&database, &here).as_str())]);
+    assert!(Migrator::new(shared(), same).run(test.database()).unwrap().is_success());
+    assert!(tenant().allow_schema("V9__none", "public").is_err() && tenant().allow_schema("V2__meant", "$$").is_err());
+}

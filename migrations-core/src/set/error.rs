@@ -34,6 +34,7 @@ pub(crate) enum Problem {
     UnknownDirective { directive: String },
     MisspeltDirective { meant: &'static str },
     LateDirective,
+    NoSuchMigration,
     Unterminated { what: &'static str },
     Ambiguous { what: &'static str },
     TransactionControl { statement: String },
@@ -108,11 +109,14 @@ impl fmt::Display for Problem {
             Self::UnknownDirective { directive } => {
                 write!(
                     f,
-                    "unknown directive {directive:?}; known: no-transaction, no-transaction idempotent, allow-schema NAME"
+                    "unknown directive {directive:?}; known: no-transaction, no-transaction idempotent, allow-schema NAME, allow-database"
                 )
             }
             Self::MisspeltDirective { meant } => {
                 write!(f, "this is almost a directive, and would be ignored; write it `-- migrate: {meant}`")
+            }
+            Self::NoSuchMigration => {
+                f.write_str("the set has no such migration; name it as its file is named, without .sql: V7__add_notes")
             }
             Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),
@@ -142,7 +146,8 @@ impl fmt::Display for Problem {
             Self::Trespass { schema } => write!(
                 f,
                 "changes schema {schema}, which is not the tenant's and would be changed by every tenant; leave the \
-                 schema out, or say `-- migrate: allow-schema {schema}` on top if that is what is meant"
+                 schema out, or say `-- migrate: allow-schema {schema}` on top if that is what is meant \
+                 (MigrationSet::allow_schema in code, for a file that is applied already)"
             ),
             Self::Outside { why } => write!(f, "{why}; {SUPPORTED}"),
         }

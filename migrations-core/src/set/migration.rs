@@ -28,6 +28,8 @@ pub struct Migration {
     facts: Facts,
     targets: Targets,
     allowed_schemas: Vec<String>,
+    /// Whether it may change what no schema holds.
+    allows_database: bool,
     /// Whether it can leave the check of a constraint to the end of its transaction.
     defers: bool,
     /// Whether it adds a value to an enumeration.
@@ -59,7 +61,7 @@ impl Migration {
         if let Some(offset) = sql.find('\0') {
             return Err(fail(offset, Problem::NulByte));
         }
-        let Directives { no_transaction, idempotent, allowed_schemas } =
+        let Directives { no_transaction, idempotent, allowed_schemas, allows_database } =
             directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
         let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
         if statements.is_empty() {
@@ -84,6 +86,7 @@ impl Migration {
             file: file.to_owned(),
             mode,
             allowed_schemas,
+            allows_database,
             defers: sql.to_ascii_lowercase().contains("deferr"),
             adds_enum_value: adds_enum_value(&sql),
             facts: Facts::of(&sql, &statements),
@@ -160,6 +163,19 @@ impl Migration {
         &self.allowed_schemas
     }
 
+    pub(super) fn allow_schema(&mut self, schema: SchemaName) {
+        self.allowed_schemas.push(schema.to_string());
+    }
+
+    /// Whether it says that it changes what no schema holds: extensions, settings of the database, publications.
+    pub(crate) fn allows_database(&self) -> bool {
+        self.allows_database
+    }
+
+    pub(super) fn allow_database(&mut self) {
+        self.allows_database = true;
+    }
+
     /// Whether its text mentions constraints that are deferred, in strings that it executes too.
     pub(super) fn defers(&self) -> bool {
         self.defers
@@ -212,6 +228,7 @@ struct Directives {
     /// Its statements are safe to repeat, by its author's word.
     idempotent: bool,
     allowed_schemas: Vec<String>,
+    allows_database: bool,
 }
 
 fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
@@ -236,6 +253,7 @@ fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
             [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
                 directives.allowed_schemas.push(schema.to_owned());
             }
+            [word] if is(word, "allow-database") => directives.allows_database = true,
             [word, ..] if is(word, "allow-schema") => return Err((Problem::AllowSchema, comment.offset)),
             _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
         }
@@ -257,7 +275,11 @@ fn misspelt(comment: &str) -> Option<&'static str> {
     let begins = words.next()?.get(..DIRECTIVE.len() - 1)?.eq_ignore_ascii_case(&DIRECTIVE[..DIRECTIVE.len() - 1]);
     let words: Vec<String> = words.map(letters).collect();
     let meant = |known: &str| words.first().is_some_and(|word| word == known) || words.concat() == known;
-    let known = [("notransaction", "no-transaction"), ("allowschema", "allow-schema NAME")];
+    let known = [
+        ("notransaction", "no-transaction"),
+        ("allowschema", "allow-schema NAME"),
+        ("allowdatabase", "allow-database"),
+    ];
     known.into_iter().find(|(spelt, _)| begins && meant(spelt)).map(|(_, meant)| meant)
 }
 

@@ -110,6 +110,43 @@ impl MigrationSet {
         Ok(self)
     }
 
+    /// Lets a migration change another schema, as `-- migrate: allow-schema NAME` on top of its file does. For a file that
+    /// is applied already: its text, and so its checksum, has to stay.
+    ///
+    /// ```
+    /// use migrations_core::MigrationSet;
+    ///
+    /// let set = MigrationSet::new("tenant")?
+    ///     .with_migration("V1__report", || "CREATE TABLE reporting.tenants (name text)".to_owned())?
+    ///     .allow_schema("V1__report", "reporting")?;
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title, or the schema is not a name.
+    pub fn allow_schema(mut self, title: &str, schema: &str) -> Result<Self, crate::Error> {
+        let schema = schema.parse()?;
+        self.migration_mut(title)?.allow_schema(schema);
+        Ok(self)
+    }
+
+    /// Lets a migration change what no schema holds, as `-- migrate: allow-database` on top of its file does: extensions,
+    /// settings of the database, publications, default privileges of all schemas. For a file that is applied already.
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title.
+    pub fn allow_database(mut self, title: &str) -> Result<Self, crate::Error> {
+        self.migration_mut(title)?.allow_database();
+        Ok(self)
+    }
+
+    fn migration_mut(&mut self, title: &str) -> Result<&mut Migration, SetError> {
+        let missing = SetError::file(self.name.as_str(), title, Problem::NoSuchMigration);
+        self.migrations.iter_mut().find(|migration| migration.title() == title).ok_or(missing)
+    }
+
     /// The set's name.
     pub fn name(&self) -> &SetName {
         &self.name
