@@ -272,8 +272,9 @@ impl fmt::Display for Divergence {
             ),
             Self::Skipped { known, above } => write!(
                 f,
-                "{known} was never applied, but version {above} above it is; give it a version above all that are \
-                 applied"
+                "{known} was never applied, but version {above} above it is; if no schema has it yet, give it a version \
+                 above all that are applied; if others have it, this history is not whole: restore it, or insert its row \
+                 when what the migration does is there"
             ),
         }
     }

@@ -91,23 +91,29 @@ impl Interrupt {
             return;
         }
         let interrupt = self.clone();
-        std::thread::spawn(move || {
-            loop {
-                let mut sessions = interrupt.sessions();
-                if sessions.open.is_empty() {
-                    sessions.is_cancelling = false;
-                    return;
-                }
-                let tokens: Vec<CancelToken> = sessions.open.values().cloned().collect();
-                drop(sessions);
-                for token in tokens {
-                    if let Err(error) = token.cancel_query(NoTls) {
-                        log::debug!("a statement could not be cancelled: {error}");
-                    }
-                }
-                std::thread::sleep(PAUSE);
+        let thread = std::thread::Builder::new().name("interrupt".to_owned());
+        if let Err(error) = thread.spawn(move || interrupt.cancel_until_none_is_open()) {
+            sessions.is_cancelling = false;
+            log::warn!("what is running cannot be cancelled, and is waited for: no thread for it: {error}");
+        }
+    }
+
+    fn cancel_until_none_is_open(&self) {
+        loop {
+            let mut sessions = self.sessions();
+            if sessions.open.is_empty() {
+                sessions.is_cancelling = false;
+                return;
             }
-        });
+            let tokens: Vec<CancelToken> = sessions.open.values().cloned().collect();
+            drop(sessions);
+            for token in tokens {
+                if let Err(error) = token.cancel_query(NoTls) {
+                    log::debug!("a statement could not be cancelled: {error}");
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {

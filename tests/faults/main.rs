@@ -7,6 +7,7 @@
 //! | module | what is broken |
 //! | --- | --- |
 //! | `killed` | the runner, by SIGKILL |
+//! | `signalled` | the runner, by SIGINT and SIGTERM |
 //! | `crashed` | the server, by an immediate shutdown |
 //! | `cut` | the connection, in mid-message and between a commit and its answer |
 //! | `index` | the build of an index outside a transaction |
@@ -34,6 +35,8 @@ mod pooler;
 mod runner;
 #[path = "../support/severing.rs"]
 mod severing;
+#[cfg(unix)]
+mod signalled;
 mod site;
 mod small_pool;
 mod standby;

@@ -60,6 +60,14 @@ impl Runner {
         was_running
     }
 
+    /// Sends it a signal, when it still runs.
+    pub(crate) fn signal(&mut self, name: &str) {
+        if self.is_running() {
+            let pid = self.child.id().to_string();
+            assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Ran {
         let start = Instant::now();

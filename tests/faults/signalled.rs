@@ -1,0 +1,50 @@
+//! The runner is ended in order, by SIGINT or SIGTERM.
+
+use std::time::{Duration, Instant};
+
+use crate::dice::{Dice, Moments, rounds};
+use crate::runner::up;
+use crate::site::Site;
+
+#[test]
+fn a_rerun_after_a_signal_at_any_moment_leaves_every_tenant_whole() {
+    let site = Site::new(50);
+    let mut dice = Dice::new();
+    let undisturbed = {
+        let copy = site.copy();
+        let start = Instant::now();
+        up(&copy.url(), &[]).finish().succeeded();
+        start.elapsed()
+    };
+    let mut moments = Moments::before(undisturbed, rounds(4));
+    while let Some(moment) = moments.next(&mut dice) {
+        let copy = site.copy();
+        let mut runner = up(&copy.url(), &[]);
+        std::thread::sleep(moment);
+        let was_running = runner.is_running();
+        let (signal, code) = if moments.hit().is_multiple_of(2) { ("INT", 130) } else { ("TERM", 143) };
+        runner.signal(signal);
+        let start = Instant::now();
+        let ran = runner.finish();
+        assert!(start.elapsed() < Duration::from_secs(20), "it ends at once");
+        // Before it listens, a signal ends it as any process; behind the last statement, it is done.
+        let was_heard = was_running && ran.code == Some(code);
+        moments.count(was_heard);
+        if was_heard && ran.stdout.contains("\"tenants\"") {
+            let report = ran.json();
+            let done = "SELECT count(*) FROM migrations.runs r WHERE r.migrated = ";
+            let migrated = report["tenants"]["migrated"].as_u64().unwrap();
+            assert_eq!(copy.number(&format!("{done}{migrated}")), 1, "{report}");
+            assert_eq!(report["tenants"]["busy"], 0, "{report}");
+            // What is counted as done is done, and nothing is at work for the dead.
+            let at_work =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+                           AND application_name = 'migrate'";
+            let start = Instant::now();
+            while copy.number(at_work) > 0 {
+                assert!(start.elapsed() < Duration::from_secs(10), "a statement goes on");
+            }
+        }
+        copy.rerun_makes_it_whole();
+    }
+}
