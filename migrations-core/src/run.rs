@@ -158,8 +158,8 @@ fn stages(
     }
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(sets.tenant, &overview) } else { 0 };
-        let jobs = session
-            .ask(&mishaps, |client| preflight::workers(client, settings, sets.tenant, first_pending, work))?;
+        let jobs =
+            session.ask(&mishaps, |client| preflight::workers(client, settings, sets.tenant, first_pending, work))?;
         let create = session.ask(&mishaps, |client| registry::draw_ids(client, &settings.layout, absent.clone()))?;
         let fleet = Fleet::new(session.database(), settings, sets.tenant).only(&options.only).at_most(jobs);
         fleet.run(session, overview, create, report)?;

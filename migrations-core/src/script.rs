@@ -128,10 +128,7 @@ impl<'a> Job<'a> {
         let all = self.applied..self.set.migrations().len();
         // Nobody else can see a schema that is being created: nothing in it has to run concurrently.
         let is_new = matches!(self.origin, Origin::Created { .. });
-        let is_apart = |migration: &Migration| match is_new {
-            true => migration.is_apart_for_a_new_schema(),
-            false => migration.is_outside_a_transaction(),
-        };
+        let is_apart = if is_new { Migration::is_apart_for_a_new_schema } else { Migration::is_outside_a_transaction };
         let mut steps = Vec::new();
         let mut start = all.start;
         for index in all.clone() {
@@ -329,8 +326,7 @@ impl<'a> Job<'a> {
     pub(crate) fn mark_in_flight(&self, mark: &Mark) -> String {
         let (table, condition) = self.row();
         let columns = "in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
-        let values =
-            format!("{}, {}, {}, {}", mark.version, mark.statement, OrNull(mark.file), OrNull(mark.text));
+        let values = format!("{}, {}, {}, {}", mark.version, mark.statement, OrNull(mark.file), OrNull(mark.text));
         match self.owner {
             Owner::Tenant(_) => format!("UPDATE {table} SET ({columns}) = ROW({values}) WHERE {condition}"),
             // A schema that is taken over has no row yet.

@@ -43,7 +43,9 @@ pub(crate) fn prepare(
         found => {
             let claim = match found {
                 Some(overview) => overview.registry,
-                None => session.ask(&mishaps, |client| plan::catalog_claim(client, settings.layout.registry.as_str()))?,
+                None => {
+                    session.ask(&mishaps, |client| plan::catalog_claim(client, settings.layout.registry.as_str()))?
+                }
             };
             bring(session, settings, sets.registry, Owner::Registry, claim, &mut SharedReport::default())?;
             ask(session, settings, &mishaps, question)?

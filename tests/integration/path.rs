@@ -40,7 +40,8 @@ fn a_function_in_an_index_is_the_tenants_own_in_old_tenants_and_in_new_ones() {
     let test = with_tenants(&migrator(&[NORM]), &["older"]);
     let public = "CREATE FUNCTION public.norm(t text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT t $$";
     execute(&test, public);
-    let index = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY ni ON notes (norm(body)) WHERE norm(body) <> '';";
+    let index =
+        "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY ni ON notes (norm(body)) WHERE norm(body) <> '';";
     let test = upgraded(test, &migrator(&[NORM, ("V2__index", index)]));
     let definition = "SELECT pg_get_indexdef('%schema%.ni'::regclass)";
     assert_eq!(of(&test, "older", definition), of(&test, "newer", definition));
@@ -52,13 +53,16 @@ const TWO: (&str, &str) =
 
 #[test]
 fn every_form_of_vacuum_and_analyze_reaches_every_table_it_names() {
-    let text = "-- migrate: no-transaction\nVACUUM notes, tags;\nVACUUM ANALYZE tags;\nVACUUM FULL FREEZE notes;\n\
+    let sql = "-- migrate: no-transaction\nVACUUM notes, tags;\nVACUUM ANALYZE tags;\nVACUUM FULL FREEZE notes;\n\
                 VACUUM (ANALYZE, FULL) notes (id, body), \"tags\";\nANALYZE VERBOSE tags, notes (body);\n\
                 ANALYZE (VERBOSE) tags;\nanalyse notes;\nREINDEX (VERBOSE) TABLE CONCURRENTLY tags;";
-    let test = old_and_new(&[TWO], ("V2__vacuum", text));
+    let test = old_and_new(&[TWO], ("V2__vacuum", sql));
     assert_eq!(
-        number(&test, "SELECT count(*) FROM pg_class WHERE relnamespace = 'older'::regnamespace AND reltuples = 0 \
-                       AND relname IN ('notes', 'tags')"),
+        number(
+            &test,
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'older'::regnamespace AND reltuples = 0 \
+                       AND relname IN ('notes', 'tags')"
+        ),
         2,
         "both were looked at"
     );
@@ -74,8 +78,8 @@ fn a_form_that_cannot_be_read_is_refused_and_not_garbled() {
         "ALTER TABLE notes DETACH PARTITION part",
         "ALTER TABLE notes ADD COLUMN a int",
     ] {
-        let text = format!("-- migrate: no-transaction\n{statement};");
-        let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || text);
+        let sql = format!("-- migrate: no-transaction\n{statement};");
+        let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql);
         assert!(refused.is_err(), "{statement}");
     }
 }
@@ -86,12 +90,12 @@ const PARTS: (&str, &str) = (
      CREATE TABLE events_old PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2021-01-01'); \
      CREATE TABLE events_new PARTITION OF events FOR VALUES FROM ('2021-01-01') TO ('2022-01-01')",
 );
-const DETACH: (&str, &str) = (
-    "V2__detach",
-    "-- migrate: no-transaction\nALTER TABLE events DETACH PARTITION events_old CONCURRENTLY;",
-);
-const PARTITIONS: &str = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '%schema%.events'::regclass";
-const CHECKS: &str = "SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '%schema%.events_old'::regclass";
+const DETACH: (&str, &str) =
+    ("V2__detach", "-- migrate: no-transaction\nALTER TABLE events DETACH PARTITION events_old CONCURRENTLY;");
+const PARTITIONS: &str =
+    "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '%schema%.events'::regclass";
+const CHECKS: &str =
+    "SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = '%schema%.events_old'::regclass";
 
 #[test]
 fn a_partition_is_detached_concurrently_in_old_tenants_and_new_ones_alike() {
@@ -131,7 +135,9 @@ fn a_lock_timeout_reaches_a_statement_outside_a_transaction() {
     holder.batch_execute("BEGIN; LOCK TABLE acme.notes").unwrap();
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(|| sender.send(newer.run(test.database())));
+        scope.spawn(|| {
+            let _ = sender.send(newer.run(test.database()));
+        });
         let report = receiver.recv_timeout(Duration::from_secs(30));
         holder.batch_execute("ROLLBACK").unwrap();
         let report = report.expect("the run waits for the lock for ever").unwrap();
@@ -156,7 +162,11 @@ fn a_procedure_that_commits_can_be_called_for_old_tenants_and_new_ones() {
     let test = with_tenants(&migrator(&[BATCHES]), &["older"]);
     let test = upgraded(test, &migrator(&[BATCHES, FILL, LATER]));
     for tenant in ["older", "newer"] {
-        assert_eq!(number(&test, &format!("SELECT count(*) FROM {tenant}.notes WHERE body = 'filled'")), 30, "{tenant}");
+        assert_eq!(
+            number(&test, &format!("SELECT count(*) FROM {tenant}.notes WHERE body = 'filled'")),
+            30,
+            "{tenant}"
+        );
         assert!(exists(&test, &format!("{tenant}.notes")));
     }
     let report = migrator(&[BATCHES, FILL, LATER])
@@ -168,8 +178,8 @@ fn a_procedure_that_commits_can_be_called_for_old_tenants_and_new_ones() {
 
 #[test]
 fn a_procedure_that_is_not_declared_repeatable_is_refused_with_the_word_for_it() {
-    let text = "-- migrate: no-transaction\nCALL fill(7);";
-    let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || text.to_owned()).unwrap_err();
+    let sql = "-- migrate: no-transaction\nCALL fill(7);";
+    let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql.to_owned()).unwrap_err();
     assert!(refused.to_string().contains("-- migrate: no-transaction idempotent"), "{refused}");
 }
 

@@ -93,7 +93,8 @@ impl Session<'_> {
                 }
                 settings.gate.pass(&mut direct.client, Point::Applied);
                 // The locks are let go by the commit that records what was done under them.
-                let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
+                let closing =
+                    format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
                 self.client.batch_execute(&closing).map_err(|error| titled(job, migration, &error))
             })
         };

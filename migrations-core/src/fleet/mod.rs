@@ -229,14 +229,12 @@ impl<'a> Fleet<'a> {
             let job = match &task {
                 Task::Create { .. } if !self.canary.has_passed(Start::New) => None,
                 Task::Create { id, name } => Some(self.job(name, Claim::default(), Origin::Created { id: Some(*id) })),
-                Task::Migrate(claim) => {
-                    match self.standing(session, resolver, &claim.name, &claim.claim)? {
-                        Standing::Applied(applied) if self.canary.has_passed(Start::Behind(applied)) => {
-                            Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
-                        }
-                        _ => None,
+                Task::Migrate(claim) => match self.standing(session, resolver, &claim.name, &claim.claim)? {
+                    Standing::Applied(applied) if self.canary.has_passed(Start::Behind(applied)) => {
+                        Some(Job { applied, ..self.job(&claim.name, claim.claim, Origin::Exists) })
                     }
-                }
+                    _ => None,
+                },
             };
             match job.map(|job| (job.steps(), job)) {
                 Some((steps, job)) if matches!(steps[..], [Step::Together(_)]) => {

@@ -105,7 +105,10 @@ impl fmt::Display for Problem {
                 write!(f, "version {version} is taken by {other}; give one of them the next free version")
             }
             Self::UnknownDirective { directive } => {
-                write!(f, "unknown directive {directive:?}; known: no-transaction, no-transaction idempotent, allow-schema NAME")
+                write!(
+                    f,
+                    "unknown directive {directive:?}; known: no-transaction, no-transaction idempotent, allow-schema NAME"
+                )
             }
             Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),

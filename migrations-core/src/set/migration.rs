@@ -62,7 +62,8 @@ impl Migration {
         if let Some((what, offset)) = statements.iter().find_map(|statement| check::ambiguous(&sql, statement)) {
             return Err(fail(offset, Problem::Ambiguous { what }));
         }
-        let mode = if no_transaction { outside(&sql, &statements, idempotent) } else { transactional(&sql, &statements) };
+        let mode =
+            if no_transaction { outside(&sql, &statements, idempotent) } else { transactional(&sql, &statements) };
         let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
         let title = format!("V{version}__{name}");
         let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;

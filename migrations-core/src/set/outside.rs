@@ -84,7 +84,8 @@ impl Outside {
         let mut from = self.range.start;
         for name_at in &self.names_at {
             sent.push_str(&text[from..*name_at]);
-            sent.push_str(&format!("{}.", Ident(schema)));
+            sent.push_str(&Ident(schema).to_string());
+            sent.push('.');
             from = *name_at;
         }
         sent.push_str(&text[from..self.range.end]);
@@ -418,9 +419,9 @@ impl Reader<'_> {
             let called = symbol(Some(index + 1), "(") && (depth > 0 || is_in_where);
             let cast = symbol(before, ":") || is(before, "as") || is(before, "collate");
             let literal = rest.get(index + 1).is_some_and(|next| next.kind == super::statement::WordKind::Literal);
-            let behind_an_element = before.and_then(|before| rest.get(before)).is_some_and(|before| {
-                before.is_name() || before.is_symbol(self.text, ")") && depth > 0
-            });
+            let behind_an_element = before
+                .and_then(|before| rest.get(before))
+                .is_some_and(|before| before.is_name() || before.is_symbol(self.text, ")") && depth > 0);
             if called || cast || literal || depth == 1 && !is_in_where && behind_an_element {
                 names.push(word.name(self.text));
             }
@@ -526,10 +527,7 @@ mod tests {
                 "ALTER TABLE p DETACH PARTITION c CONCURRENTLY",
                 r#"ALTER TABLE "acme".p DETACH PARTITION "acme".c CONCURRENTLY"#,
             ),
-            (
-                "alter table p detach partition c finalize",
-                r#"alter table "acme".p detach partition "acme".c finalize"#,
-            ),
+            ("alter table p detach partition c finalize", r#"alter table "acme".p detach partition "acme".c finalize"#),
         ] {
             assert_eq!(read(text).map(|outside| outside.qualified(text, "acme")), Ok(qualified.to_owned()));
         }
@@ -563,7 +561,10 @@ mod tests {
             ("CREATE INDEX CONCURRENTLY i ON t USING gin (a) WITH (fastupdate = off)", &["a"][..0]),
             ("CREATE INDEX CONCURRENTLY i ON t (norm(a)) WHERE good(b)", &["good", "norm"]),
             ("CREATE INDEX CONCURRENTLY i ON t ((a::mood), pg_catalog.lower(b))", &["mood"]),
-            ("CREATE INDEX CONCURRENTLY i ON t USING gin (a gin_trgm_ops, b COLLATE german)", &["german", "gin_trgm_ops"]),
+            (
+                "CREATE INDEX CONCURRENTLY i ON t USING gin (a gin_trgm_ops, b COLLATE german)",
+                &["german", "gin_trgm_ops"],
+            ),
             ("CREATE INDEX CONCURRENTLY i ON t (a) WHERE b = CAST('x' AS mood) OR b = tone 'y'", &["mood", "tone"]),
         ] {
             let found = read(text).map(|outside| outside.looked_up).unwrap_or_default();
