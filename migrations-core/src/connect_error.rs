@@ -6,6 +6,7 @@ use std::time::Duration;
 use postgres::error::{DbError, SqlState};
 
 use crate::cause::chain;
+use crate::lost::is_lost_code;
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -46,11 +47,8 @@ impl ConnectError {
     /// Whether the same attempt can succeed a moment later.
     pub(crate) fn may_pass(&self) -> bool {
         if let Some(code) = self.source.code() {
-            // Starting up, shutting down, or full.
-            return code == &SqlState::CANNOT_CONNECT_NOW
-                || code == &SqlState::TOO_MANY_CONNECTIONS
-                || code == &SqlState::ADMIN_SHUTDOWN
-                || code == &SqlState::CRASH_SHUTDOWN;
+            // Starting up, shutting down, or full; or a pooler that does not reach it.
+            return is_lost_code(code.code()) || code == &SqlState::TOO_MANY_CONNECTIONS;
         }
         // Nobody listens yet, or the name is not known yet. Anything else is about us: a missing password, say.
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&self.source);

@@ -21,6 +21,9 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// When the operating system asks for the other end of a connection that is idle.
+const PROBED_AFTER: Duration = Duration::from_secs(20);
+
 /// A PostgreSQL database, and how to reach it. Displays without the password.
 ///
 /// ```
@@ -159,6 +162,10 @@ impl Database {
     pub(crate) fn connect_with(&self, settings: &[(&str, String)]) -> Result<(Client, bool), Error> {
         let mut config = self.config.clone();
         config.options(&startup_options(config.get_options(), settings));
+        // Nothing goes over it while a long statement runs, but what the operating system sends.
+        if config.get_keepalives_idle() > PROBED_AFTER {
+            config.keepalives_idle(PROBED_AFTER);
+        }
         let mut client = match config.connect(NoTls) {
             Ok(client) => client,
             Err(error) if error.code() == Some(&SqlState::PROTOCOL_VIOLATION) => {

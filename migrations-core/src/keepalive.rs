@@ -135,7 +135,7 @@ mod tests {
         let server = Server::throwaway().unwrap();
         let balancer = Balancer::start(&server);
         let url = format!("postgres://postgres@{}/postgres", balancer.address);
-        let (direct, balanced) = (server.url("postgres"), Database::from_url(&url).unwrap());
+        let (direct, database) = (server.url("postgres"), Database::from_url(&url).unwrap());
         let notes = || {
             let set = MigrationSet::new("tenant").unwrap();
             set.with_migration("V1__notes", || "CREATE TABLE notes (id bigint)".to_owned()).unwrap()
@@ -146,12 +146,12 @@ mod tests {
         assert!(migrator(notes()).run_with(&Database::from_url(&direct).unwrap(), &create).unwrap().is_success());
         let index = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY notes_idx ON notes (id)";
         let newer = migrator(notes().with_migration("V2__index", || index.to_owned()).unwrap());
-        let newer = newer.lock_timeout(Duration::from_secs(60)).keeping_alive(keep_alive);
+        let newer = newer.lock_timeout(Duration::from_mins(1)).keeping_alive(keep_alive);
         let (mut writer, mut watcher) =
             (Client::connect(&direct, NoTls).unwrap(), Client::connect(&direct, NoTls).unwrap());
         writer.batch_execute("BEGIN; INSERT INTO acme.notes VALUES (1)").unwrap();
         thread::scope(|scope| {
-            let run = scope.spawn(|| newer.run(&balanced).unwrap());
+            let run = scope.spawn(|| newer.run(&database).unwrap());
             let building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' \
                             AND pg_blocking_pids(pid) <> '{}'";
             while watcher.query_one(building, &[]).unwrap().get::<_, i64>(0) == 0 {

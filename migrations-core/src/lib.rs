@@ -29,8 +29,8 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `name`, `sql` | names that cannot be wrong, and quoting |
-//! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
 //! | `lost` | what it means that a connection is lost |
+//! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
 //! | `set` | a migration set: read, checked, in order, with its digests |
 //! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
 //! | `options`, `report`, `run_error`, `status`, `tenant`, `event` | what goes in and what comes out |

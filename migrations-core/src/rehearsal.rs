@@ -105,9 +105,13 @@ fn schema(
 
 fn rehearsal(job: &Job<'_>) -> Rehearsal {
     let mut messages = Vec::new();
+    let mut origin = job.origin;
     for step in job.steps() {
         match step {
-            Step::Together(range) => messages.push(job.script(range).message()),
+            Step::Together(range) => {
+                messages.push(Job { origin, ..*job }.script(range).message());
+                origin = Origin::Exists;
+            }
             Step::Outside(index) => {
                 let migration = &job.set.migrations()[index];
                 if let Mode::Outside { statements, .. } = migration.mode() {

@@ -152,10 +152,7 @@ impl<'a> Job<'a> {
         let all = self.applied..self.set.migrations().len();
         // Nobody else can see a schema that is being created: nothing in it has to run concurrently.
         let is_new = matches!(self.origin, Origin::Created { .. });
-        let is_apart = |migration: &Migration| match is_new {
-            true => migration.is_apart_for_a_new_schema(),
-            false => migration.is_outside_a_transaction(),
-        };
+        let is_apart = if is_new { Migration::is_apart_for_a_new_schema } else { Migration::is_outside_a_transaction };
         let mut steps = Vec::new();
         let mut start = all.start;
         let commits = self.settings.needs_commits.load(Ordering::Relaxed);

@@ -24,7 +24,7 @@ fn eight_workers_over_a_pooler_of_four_get_on() {
     let start = Instant::now();
     let ran = up(&pooler.url(copy.name()), &["--jobs", "8"]).finish();
     assert!(ran.code == Some(0), "{}{}\n{}", ran.stdout, ran.stderr, pooler.log());
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
     copy.assert_whole();
 }
 
@@ -70,16 +70,14 @@ const CALL: (&str, &str) = ("V4__call", "-- migrate: no-transaction idempotent\n
 fn what_needs_a_search_path_is_refused_behind_a_pooler_with_the_way_out_and_the_rest_works() {
     let site = Site::new(1);
     let Some(pooler) = PgBouncer::start(&site.server(), "default_pool_size = 4") else { return skipped() };
-    let direct = site.client("postgres");
-    drop(direct);
     site.client("postgres").batch_execute("CREATE DATABASE small").unwrap();
     let direct = Database::from_url(&site.server().url("small")).unwrap();
-    let pooled = Database::from_url(&pooler.url("small")).unwrap();
+    let behind = Database::from_url(&pooler.url("small")).unwrap();
     small(&[NOTES, NORM]).get_or_create_tenant(&direct, &name("acme")).unwrap();
-    let report = small(&[NOTES, NORM, PLAIN]).run(&pooled).unwrap();
+    let report = small(&[NOTES, NORM, PLAIN]).run(&behind).unwrap();
     assert!(report.is_success(), "{:?}", report.failures);
     for refused in [PATH, CALL] {
-        let report = small(&[NOTES, NORM, PLAIN, refused]).run(&pooled).unwrap();
+        let report = small(&[NOTES, NORM, PLAIN, refused]).run(&behind).unwrap();
         let text = report.failures[0].to_string();
         assert!(text.contains("pooler") && text.contains("DATABASE_URL"), "{text}");
     }

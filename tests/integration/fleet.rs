@@ -224,8 +224,7 @@ fn a_lost_connection_is_replaced_and_the_tenant_tried_again() {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
         let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                         WHERE application_name = 'migrate' AND datname = current_database() AND state = 'active' \
-                         AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(0.5)%'";
+                         WHERE application_name = 'migrate' AND datname = current_database() AND wait_event = 'PgSleep'";
         while number(&test, terminate) == 0 {
             std::thread::sleep(Duration::from_millis(5));
         }

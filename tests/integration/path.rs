@@ -53,10 +53,10 @@ const TWO: (&str, &str) =
 
 #[test]
 fn every_form_of_vacuum_and_analyze_reaches_every_table_it_names() {
-    let text = "-- migrate: no-transaction\nVACUUM notes, tags;\nVACUUM ANALYZE tags;\nVACUUM FULL FREEZE notes;\n\
+    let sql = "-- migrate: no-transaction\nVACUUM notes, tags;\nVACUUM ANALYZE tags;\nVACUUM FULL FREEZE notes;\n\
                 VACUUM (ANALYZE, FULL) notes (id, body), \"tags\";\nANALYZE VERBOSE tags, notes (body);\n\
                 ANALYZE (VERBOSE) tags;\nanalyse notes;\nREINDEX (VERBOSE) TABLE CONCURRENTLY tags;";
-    let test = old_and_new(&[TWO], ("V2__vacuum", text));
+    let test = old_and_new(&[TWO], ("V2__vacuum", sql));
     assert_eq!(
         number(
             &test,
@@ -78,8 +78,8 @@ fn a_form_that_cannot_be_read_is_refused_and_not_garbled() {
         "ALTER TABLE notes DETACH PARTITION part",
         "ALTER TABLE notes ADD COLUMN a int",
     ] {
-        let text = format!("-- migrate: no-transaction\n{statement};");
-        let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || text);
+        let sql = format!("-- migrate: no-transaction\n{statement};");
+        let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql);
         assert!(refused.is_err(), "{statement}");
     }
 }
@@ -135,7 +135,9 @@ fn a_lock_timeout_reaches_a_statement_outside_a_transaction() {
     holder.batch_execute("BEGIN; LOCK TABLE acme.notes").unwrap();
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
-        scope.spawn(|| sender.send(newer.run(test.database())));
+        scope.spawn(|| {
+            let _ = sender.send(newer.run(test.database()));
+        });
         let report = receiver.recv_timeout(Duration::from_secs(30));
         holder.batch_execute("ROLLBACK").unwrap();
         let report = report.expect("the run waits for the lock for ever").unwrap();
@@ -176,8 +178,8 @@ fn a_procedure_that_commits_can_be_called_for_old_tenants_and_new_ones() {
 
 #[test]
 fn a_procedure_that_is_not_declared_repeatable_is_refused_with_the_word_for_it() {
-    let text = "-- migrate: no-transaction\nCALL fill(7);";
-    let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || text.to_owned()).unwrap_err();
+    let sql = "-- migrate: no-transaction\nCALL fill(7);";
+    let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql.to_owned()).unwrap_err();
     assert!(refused.to_string().contains("-- migrate: no-transaction idempotent"), "{refused}");
 }
 

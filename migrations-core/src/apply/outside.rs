@@ -11,6 +11,7 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::{Refusal, Session, failure, refusal, refused};
 use crate::blockers;
+use crate::event::Event;
 use crate::failure::{Failure, Reason};
 use crate::gate::Point;
 use crate::history;
@@ -63,41 +64,26 @@ impl Session<'_> {
         let migration = &job.set.migrations()[index];
         let Mode::Outside { statements, .. } = migration.mode() else { return Ok(()) };
         let settings = job.settings;
-        let done = {
-            let mut turn = None;
-            let opened = telling_when_slow(
-                || settings.emit(&crate::event::Event::Warning { text: SECOND_CONNECTION }),
-                || {
-                    let mut direct = self.direct(job)?;
-                    // Whoever holds the locks has one of the pooler's connections and needs another: if all had theirs,
-                    // nobody would get on.
-                    if !direct.is_set {
-                        turn = Some(settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
-                    }
-                    let mark = self.hold(job, index)?;
-                    // A pooler has accepted the connection, and looks for one of the server's when something is sent.
-                    while_kept_alive(&mut self.client, settings.keep_alive, || direct.client.batch_execute(""))
-                        .map_err(|error| titled(job, migration, &error))?;
-                    Ok((direct, mark))
-                },
-            );
-            opened.and_then(|(mut direct, mark)| {
-                let begun = Begun::new(mark, migration, statements);
-                settings.gate.pass(&mut direct.client, Point::Locked);
-                for (number, statement) in statements.iter().enumerate() {
-                    if begun.is_behind(number) {
-                        continue;
-                    }
-                    let task = Task { job, migration, number, statement, begun };
-                    while_kept_alive(&mut self.client, settings.keep_alive, || direct.run(&task))?;
+        let tell = || settings.emit(&Event::Warning { text: SECOND_CONNECTION });
+        let mut direct = telling_when_slow(tell, || self.direct(job))?;
+        // Whoever holds the locks has one of the pooler's connections and needs another: if several workers had one each,
+        // none would get on.
+        let _turn = (!direct.is_set).then(|| settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = telling_when_slow(tell, || self.hold(job, index, &mut direct)).and_then(|mark| {
+            let begun = Begun::new(mark, migration, statements);
+            settings.gate.pass(&mut direct.client, Point::Locked);
+            for (number, statement) in statements.iter().enumerate() {
+                if begun.is_behind(number) {
+                    continue;
                 }
-                settings.gate.pass(&mut direct.client, Point::Applied);
-                // The locks are let go by the commit that records what was done under them.
-                let closing =
-                    format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
-                self.client.batch_execute(&closing).map_err(|error| titled(job, migration, &error))
-            })
-        };
+                let task = Task { job, migration, number, statement, begun };
+                while_kept_alive(&mut self.client, settings.keep_alive, || direct.run(&task))?;
+            }
+            settings.gate.pass(&mut direct.client, Point::Applied);
+            // The locks are let go by the commit that records what was done under them.
+            let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
+            self.client.batch_execute(&closing).map_err(|error| titled(job, migration, &error))
+        });
         if done.is_err() {
             // The next job finds the connection as it was. One that is lost is replaced by whoever looks at the failure.
             let _ = self.client.batch_execute("ROLLBACK");
@@ -118,7 +104,7 @@ impl Session<'_> {
     }
 
     /// Takes the locks, and reads the mark under them.
-    fn hold(&mut self, job: &Job<'_>, index: usize) -> Result<Option<Mark>, Refusal> {
+    fn hold(&mut self, job: &Job<'_>, index: usize, direct: &mut Direct) -> Result<Option<Mark>, Refusal> {
         let migration = &job.set.migrations()[index];
         let mut opening = vec!["BEGIN".to_owned()];
         opening.extend(job.opening());
@@ -130,7 +116,11 @@ impl Session<'_> {
         for sql in opening {
             self.client.batch_execute(&sql).map_err(|error| titled(job, migration, &error))?;
         }
-        in_flight(&mut self.client, job).map_err(|error| titled(job, migration, &error))
+        let mark = in_flight(&mut self.client, job).map_err(|error| titled(job, migration, &error))?;
+        // A pooler has accepted the connection, and looks for one of the server's when something is sent.
+        while_kept_alive(&mut self.client, job.settings.keep_alive, || direct.client.batch_execute(""))
+            .map_err(|error| titled(job, migration, &error))?;
+        Ok(mark)
     }
 }
 

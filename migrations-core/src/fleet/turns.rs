@@ -1,7 +1,8 @@
 //! Who may hold two connections at a time.
 //!
-//! A migration outside a transaction takes a second connection while it keeps the first. If every worker did so at once,
-//! then behind a pooler that has as many connections as there are workers, each would keep one and wait for another.
+//! A migration outside a transaction takes a second connection while it keeps the first. Half of the workers may, so that a
+//! run needs half as many connections again as it has workers, and not twice as many. Behind a pooler one worker may at a
+//! time: how many connections it has cannot be known, and each would keep one and wait for another.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

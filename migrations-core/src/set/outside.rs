@@ -84,7 +84,8 @@ impl Outside {
         let mut from = self.range.start;
         for name_at in &self.names_at {
             sent.push_str(&text[from..*name_at]);
-            sent.push_str(&format!("{}.", Ident(schema)));
+            sent.push_str(&Ident(schema).to_string());
+            sent.push('.');
             from = *name_at;
         }
         sent.push_str(&text[from..self.range.end]);
