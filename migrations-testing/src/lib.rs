@@ -21,11 +21,13 @@
 
 mod error;
 mod server;
+mod upgrade;
 
 use migrations_core::{Database, Migrator};
 use postgres::Client;
 
 pub use error::Error;
+pub use upgrade::Difference;
 
 /// A database of a test's own. Dropping it drops the database.
 #[derive(Debug)]
