@@ -359,6 +359,7 @@ fn a_migration_that_means_another_schema_says_so() {
     let unqualified = insert.replace("shared.plans", "plans");
     let error = with_tenant(&unqualified).get_or_create_tenant(test.database(), &name("globex")).unwrap_err();
     assert!(error.to_string().contains("relation \"globex.plans\" does not exist"), "{error}");
+    assert!(error.to_string().contains("help: what a migration changes by an unqualified name"), "{error}");
 }
 
 #[test]
