@@ -267,6 +267,7 @@ fn what_code_in_a_string_may_have_made_temporary_is_left_alone() {
         ("CREATE TEMP TABLE s (a serial PRIMARY KEY); SELECT setval('s_a_seq', 9); DROP INDEX s_pkey", 2),
         ("SELECT setval(E's', 1), setval($$s$$, 1), setval(name(), 1)", 1),
         ("UPDATE pg_index SET indisready = false; CREATE TABLE §pg_notes (a int)", 1),
+        ("REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC; COMMENT ON COLUMN pg_class.oid IS 'x'", 2),
         ("FROBNICATE TABLE t", 1),
         ("CREATE ODDITY o", 1),
     ] {
