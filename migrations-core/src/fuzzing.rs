@@ -29,6 +29,7 @@ pub fn check_places(first: &str, second: &str) {
     let script = job.script(0..2);
     let message: Vec<char> = script.message().chars().collect();
     let mut reached = [0, 0];
+    let mut inserted = [0, 0];
     for (position, &there) in (1..).zip(&message) {
         let Some((index, offset)) = script.source(position) else { continue };
         let migration: &Migration = &set.migrations()[index];
@@ -44,11 +45,14 @@ pub fn check_places(first: &str, second: &str) {
             migration.title()
         );
         reached[index] += usize::from(is_text);
+        inserted[index] += usize::from(!is_text && !is_behind);
         let excerpt = migration.excerpt(offset);
         let line = migration.sql().split('\n').nth(excerpt.line() - 1).map_or(0, |line| line.chars().count());
         assert!((1..=line + 1).contains(&excerpt.column()), "{excerpt:?}");
     }
-    for (migration, reached) in set.migrations().iter().zip(reached) {
+    for ((migration, reached), inserted) in set.migrations().iter().zip(reached).zip(inserted) {
+        let sent = migration.qualified(name.as_str()).text.chars().count();
+        assert!(inserted <= sent - migration.sql_in_a_transaction().chars().count(), "{}", migration.title());
         assert!(reached >= migration.sql_in_a_transaction().trim_end().chars().count(), "{}", migration.title());
     }
     for nowhere in [0, u32::MAX] {
@@ -62,7 +66,8 @@ mod tests {
 
     fn text() -> impl proptest::strategy::Strategy<Value = String> {
         let piece = "SELECT 1|;|\n|\r\n| |ä|漢|'x''y'|\\$\\$;\\$\\$|\"q\"|-- c\n|/\\* ; \\*/|SET LOCAL lock_timeout = 0|VACUUM t|\
-                     -- migrate: no-transaction\n|CREATE INDEX CONCURRENTLY i ON t \\(a\\)";
+                     -- migrate: no-transaction\n|CREATE INDEX CONCURRENTLY i ON t \\(a\\)|\
+                     DROP TABLE IF EXISTS a, ä, \"q\"|CREATE TEMP TABLE t \\(a int\\)|INSERT INTO t |SELECT setval\\('s', 1\\)";
         proptest::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat())
     }
 

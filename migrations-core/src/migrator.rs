@@ -58,6 +58,14 @@ impl Migrator {
         Self { shared, tenant, trespass, settings: Settings::default() }
     }
 
+    /// Puts another set in the place of the tenants' set, and leaves the rest as it is.
+    #[must_use]
+    pub fn with_tenant_set(mut self, tenant: MigrationSet) -> Self {
+        self.trespass = tenant.trespass();
+        self.tenant = tenant;
+        self
+    }
+
     /// Keeps the registry in this schema.
     #[must_use]
     pub fn registry_schema(mut self, schema: SchemaName) -> Self {

@@ -32,7 +32,7 @@ impl ServerError {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context,
-            advice: advice(error.code()),
+            advice: advice(error.code()).or_else(|| advice_on_names(error)),
         }
     }
 
@@ -95,6 +95,15 @@ fn advice(code: &SqlState) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What to do about a name that the framework may have qualified: one with a schema in it.
+fn advice_on_names(error: &DbError) -> Option<&'static str> {
+    let is_missing = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_OBJECT, SqlState::UNDEFINED_FUNCTION];
+    (is_missing.contains(error.code()) && error.message().contains('.')).then_some(
+        "what a migration changes by an unqualified name is its own schema's; to change what another schema has, write \
+         that schema in front of the name, and `-- migrate: allow-schema NAME` on top of the file",
+    )
 }
 
 impl fmt::Display for ServerError {

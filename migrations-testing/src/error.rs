@@ -36,6 +36,10 @@ pub enum Error {
         found: String,
     },
 
+    /// What two tenants hold could not be read.
+    #[error("what the tenants hold could not be read: {0}")]
+    Compare(#[source] postgres::Error),
+
     /// A run over an empty database left something undone.
     #[error("the migrations left tenants behind on a new database, which had none: another run is at work on it")]
     Unfinished,

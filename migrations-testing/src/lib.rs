@@ -24,11 +24,13 @@ mod connection_string;
 mod error;
 mod lease;
 mod server;
+mod upgrade;
 
 use migrations_core::{Database, Migrator};
 use postgres::Client;
 
 pub use error::Error;
+pub use upgrade::Difference;
 
 use crate::lease::Lease;
 use crate::server::Created;

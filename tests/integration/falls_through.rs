@@ -233,6 +233,8 @@ fn what_a_tenant_changes_by_an_unqualified_name_is_never_shared() {
     let mut before = holdings(&test);
     let cases = DOES_NOTHING.iter().map(|sql| (sql, true)).chain(IS_REFUSED.iter().map(|sql| (sql, false)));
     let mut wrong = Vec::new();
+    let has_merge = number(&test, "SELECT current_setting('server_version_num')::bigint") >= 150_000;
+    let cases = cases.filter(|(sql, _)| has_merge || !sql.starts_with("MERGE"));
     for (number, (sql, succeeds)) in cases.enumerate() {
         let tenant = format!("tenant_{number}");
         let made = with_tenant(sql).get_or_create_tenant(test.database(), &name(&tenant));
@@ -357,6 +359,7 @@ fn a_migration_that_means_another_schema_says_so() {
     let unqualified = insert.replace("shared.plans", "plans");
     let error = with_tenant(&unqualified).get_or_create_tenant(test.database(), &name("globex")).unwrap_err();
     assert!(error.to_string().contains("relation \"globex.plans\" does not exist"), "{error}");
+    assert!(error.to_string().contains("help: what a migration changes by an unqualified name"), "{error}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! | `processes` | several processes at once |
 //! | `takeover` | a database that refinery made, and one that differs from the binary |
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
+//! | `realistic` | sixty migrations of every kind, at once and one by one |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
@@ -39,6 +40,7 @@ mod pool;
 mod processes;
 #[path = "../support/proxy.rs"]
 mod proxy;
+mod realistic;
 mod rerun;
 mod resume;
 mod stopped;

@@ -162,6 +162,14 @@ impl MigrationSet {
         self.migrations.last().map(Migration::version)
     }
 
+    /// The set as it was when `version` was its latest: without the migrations above it.
+    #[must_use]
+    pub fn up_to(&self, version: i64) -> Self {
+        let kept = self.migrations.partition_point(|migration| migration.version() <= version);
+        let migrations = self.migrations[..kept].to_vec();
+        Self { name: self.name.clone(), migrations, digests: self.digests[..=kept].to_vec() }
+    }
+
     /// The state of a schema to which the whole set is applied.
     pub fn digest(&self) -> Digest {
         self.digests[self.migrations.len()]

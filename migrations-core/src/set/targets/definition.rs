@@ -42,6 +42,7 @@ impl Reader<'_> {
             return Some(());
         }
         if self.take("create") {
+            self.creates = true;
             return self.create();
         }
         if self.take("alter") {

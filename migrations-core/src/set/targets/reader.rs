@@ -10,6 +10,8 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     pub(super) temporary: &'a mut Temporary,
     pub(super) places: Vec<Place>,
+    /// Whether the statement is a `CREATE`, whose names are not looked for anywhere.
+    pub(super) creates: bool,
     /// Whether every name that was read has its place.
     pub(super) is_certain: bool,
 }
@@ -33,7 +35,7 @@ pub(super) struct Name {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, words: &'a [Word], temporary: &'a mut Temporary) -> Self {
-        Self { text, words, at: 0, temporary, places: Vec::new(), is_certain: true }
+        Self { text, words, at: 0, temporary, places: Vec::new(), creates: false, is_certain: true }
     }
 
     /// Whether the word so many words ahead is this key word.
@@ -144,6 +146,11 @@ impl<'a> Reader<'a> {
     /// Notes the place of a name that has `parts` parts when it is not qualified.
     pub(super) fn place(&mut self, name: &Name, class: Class, parts: usize) {
         if name.parts.len() != parts {
+            return;
+        }
+        // The server looks into `pg_catalog` before everything else, as in `UPDATE pg_index`.
+        if !self.creates && name.parts[0].starts_with("pg_") {
+            self.is_certain = false;
             return;
         }
         let lookup = if class == Class::Other { Lookup::Permanent } else { self.temporary.find(&name.parts[0], class) };

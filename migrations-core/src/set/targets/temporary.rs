@@ -29,9 +29,7 @@ impl Temporary {
         }
         // As PostgreSQL names the index of a constraint and the sequence of a `serial` column.
         let came_along = |table: &String| name.strip_prefix(table.as_str()).is_some_and(|rest| rest.starts_with('_'));
-        // The server looks into `pg_catalog` before everything else, as in `UPDATE pg_index`.
-        let is_unknown = class == Class::Relation && name.starts_with("pg_")
-            || self.unknown.contains(name)
+        let is_unknown = self.unknown.contains(name)
             || class == Class::Dependent && self.known.iter().chain(&self.unknown).any(came_along);
         if is_unknown { Lookup::Unknown } else { Lookup::Permanent }
     }

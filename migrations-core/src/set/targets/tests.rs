@@ -267,6 +267,7 @@ fn what_code_in_a_string_may_have_made_temporary_is_left_alone() {
         ("CREATE TEMP TABLE s (a serial PRIMARY KEY); SELECT setval('s_a_seq', 9); DROP INDEX s_pkey", 2),
         ("SELECT setval(E's', 1), setval($$s$$, 1), setval(name(), 1)", 1),
         ("UPDATE pg_index SET indisready = false; CREATE TABLE §pg_notes (a int)", 1),
+        ("REVOKE EXECUTE ON FUNCTION pg_sleep(float8) FROM PUBLIC; COMMENT ON COLUMN pg_class.oid IS 'x'", 2),
         ("FROBNICATE TABLE t", 1),
         ("CREATE ODDITY o", 1),
     ] {
@@ -337,4 +338,28 @@ fn the_server_parses_what_is_sent_wherever_it_parses_what_is_written() -> Result
     }
     assert!(parsed * 100 > STATEMENTS.len() * 97, "{parsed} of {}", STATEMENTS.len());
     Ok(())
+}
+
+fn words() -> impl proptest::strategy::Strategy<Value = String> {
+    let word = "CREATE|ALTER|DROP|TEMP|TABLE|VIEW|INDEX|ON|ONLY|IF|EXISTS|NOT|INTO|UPDATE|SET|DELETE|FROM|WITH|AS|\\(|\\)|\\.|,|;|\\*|\
+                OPERATOR|===|FUNCTION|COMMENT|COLUMN|IS|GRANT|REVOKE|TO|ALL|OWNED|BY|setval|pg_get_serial_sequence|'s'|'\"'|'\"\"'|\
+                E's'|\\$\\$CREATE TEMP TABLE t\\$\\$|'CREATE TEMP ''x'|\"ä\"|t|pg_temp|PARTITION|OF|INHERITS|COPY|EXPLAIN|VACUUM|1";
+    proptest::strategy::Strategy::prop_map(proptest::collection::vec(word, 0..14), |words| words.join(" "))
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_words_are_sent_with_nothing_but_prefixes_added(text in words()) {
+        let targets = Targets::of(&text, &split(&text).unwrap_or_default());
+        let Qualified { text: sent, insertions } = targets.qualify(&text, "acme");
+        let mut rest = sent.clone();
+        for inserted in insertions.0.iter().rev() {
+            let prefix: String = rest.drain(inserted.clone()).collect();
+            proptest::prop_assert!(["\"acme\".", "pg_temp."].contains(&prefix.as_str()), "{}", sent);
+        }
+        proptest::prop_assert_eq!(&rest, &text);
+        for (at, _) in sent.char_indices() {
+            proptest::prop_assert!(text.is_char_boundary(insertions.original(at)));
+        }
+    }
 }

@@ -1,0 +1,4 @@
+CREATE TABLE events_rest PARTITION OF events DEFAULT PARTITION BY HASH (id);
+CREATE TABLE events_rest_0 PARTITION OF events_rest FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE events_rest_1 PARTITION OF events_rest FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO events (happened_on, kind) VALUES ('2030-01-01', 'future'), ('2031-01-01', 'future');

@@ -1,0 +1,3 @@
+-- needs citext
+ALTER TABLE prices ADD COLUMN label citext UNIQUE;
+UPDATE prices SET label = sku::citext;
