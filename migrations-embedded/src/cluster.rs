@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use crate::Error;
 use crate::account::Account;
 use crate::programs::Programs;
-use crate::small_file;
+use crate::untrusted;
 
 const VERSION: &str = "PG_VERSION";
 const PID: &str = "postmaster.pid";
@@ -86,7 +86,7 @@ fn said(output: &Output) -> String {
 /// The version in the cluster's `PG_VERSION` (`17`; before PostgreSQL 10 `9.6`); none where there is no such file.
 pub(crate) fn version(data: &Path) -> Result<Option<String>, Error> {
     let path = data.join(VERSION);
-    let bytes = match small_file::read(&path, 0, LONGEST) {
+    let bytes = match untrusted::read(&path, 0, LONGEST) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -104,7 +104,7 @@ pub(crate) fn version(data: &Path) -> Result<Option<String>, Error> {
 
 /// The process id of the server that runs, or last ran, on the cluster.
 pub(crate) fn postmaster(data: &Path) -> Option<u32> {
-    let bytes = small_file::read(&data.join(PID), 0, LONGEST).ok()?;
+    let bytes = untrusted::read(&data.join(PID), 0, LONGEST).ok()?;
     let digits: Vec<u8> = bytes.into_iter().take_while(u8::is_ascii_digit).collect();
     std::str::from_utf8(&digits).ok()?.parse().ok()
 }

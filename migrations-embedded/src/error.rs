@@ -251,6 +251,21 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// The folder was removed or moved while a server ran on it, and that server still runs.
+    #[error(
+        "{} was put in the place of a folder whose server still runs and holds {}; waited {} s for it to stop; end the \
+         process that uses it, then try again (`--reset` or Builder::reset begins anew without removing the folder)",
+        .dir.display(), .lock.display(), .waited.as_secs()
+    )]
+    Replaced {
+        /// The folder.
+        dir: PathBuf,
+        /// The lock that the other folder's server holds.
+        lock: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+
     /// The file beside the folder is not one that this program makes.
     #[error(
         "{} is to be the lock of the server's folder, but is another user's, or not a regular file; remove it, or name \

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::account::Account;
 use crate::run_folder::is_still_there;
-use crate::{lock, small_file};
+use crate::{lock, untrusted};
 
 /// Makes the file `$1` as the server's user, who may be another one than the caller.
 const MAKE: &str = r#"umask 077 && : >>"$1""#;
@@ -28,6 +28,16 @@ const MAKE: &str = r#"umask 077 && : >>"$1""#;
 pub(crate) struct FolderLock {
     folder: File,
     beside: Option<File>,
+}
+
+/// What a process holds that keeps others from the folder.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Both,
+    /// The folder's own lock, and not that of the file.
+    Folder,
+    /// The lock of the file, and not that of the folder which is there now.
+    Beside(PathBuf),
 }
 
 impl FolderLock {
@@ -54,7 +64,7 @@ impl FolderLock {
                 }
             }
             make()?;
-            let folder = match File::open(dir) {
+            let folder = match untrusted::open_folder(dir) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(Error::io("open", dir))?,
             };
@@ -72,11 +82,15 @@ impl FolderLock {
         }
     }
 
-    /// Whether it is the folder's own lock that another process holds, and not the file's beside it.
-    pub(crate) fn is_held_by_folder_alone(dir: &Path) -> bool {
-        let is_free = |opened: io::Result<File>| opened.is_ok_and(|file| matches!(lock::try_lock(&file), Ok(true)));
-        let file = beside(dir).ok().flatten().map(|path| small_file::open(&path));
-        !is_free(File::open(dir)) && file.is_none_or(is_free)
+    /// Which of the two another process holds.
+    pub(crate) fn held(dir: &Path) -> Held {
+        let is_taken = |opened: io::Result<File>| opened.is_ok_and(|file| matches!(lock::try_lock(&file), Ok(false)));
+        let beside = beside(dir).ok().flatten().filter(|path| is_taken(untrusted::open(path)));
+        match (is_taken(untrusted::open_folder(dir)), beside) {
+            (true, None) => Held::Folder,
+            (false, Some(path)) => Held::Beside(path),
+            _ => Held::Both,
+        }
     }
 
     /// The handle to be passed on to the server's processes, which hold the lock as long as one of them lives.
@@ -104,13 +118,13 @@ fn beside(dir: &Path) -> io::Result<Option<PathBuf>> {
 /// Opens the file, and makes it where it is not there yet; none where that cannot be done.
 fn open(path: &Path, account: &Account) -> Result<Option<File>, Error> {
     let missing = |opened: &io::Result<File>| matches!(opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
-    let mut opened = small_file::open(path);
+    let mut opened = untrusted::open(path);
     if missing(&opened) {
         // As the server's user first: root would follow that user's links.
         if account.shell(MAKE, &[path], None).is_err() && account.is_another() {
             make_as_root(path, account)?;
         }
-        opened = small_file::open(path);
+        opened = untrusted::open(path);
     }
     match opened {
         Ok(file) => {
@@ -130,7 +144,7 @@ fn open(path: &Path, account: &Account) -> Result<Option<File>, Error> {
 
 /// Makes the file in a folder that only root may write to, and gives it to the server's user.
 fn make_as_root(path: &Path, account: &Account) -> Result<(), Error> {
-    let made = small_file::regular(OpenOptions::new().write(true).create_new(true).mode(0o600), path);
+    let made = untrusted::open_with(OpenOptions::new().write(true).create_new(true).mode(0o600), path);
     match made {
         Ok(file) => account.own(&file).map_err(Error::io("give the server's user the lock", path)),
         // Another process was faster; or the file system is read-only.

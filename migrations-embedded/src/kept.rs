@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::account::Account;
 use crate::cluster::{self, Flush};
-use crate::folder_lock::FolderLock;
+use crate::folder_lock::{FolderLock, Held};
 use crate::processes;
 use crate::programs::{Programs, Wanted};
+use crate::untrusted;
 
 const DATA: &str = "data";
 const LOG: &str = "server.log";
@@ -198,10 +199,11 @@ fn in_use(dir: PathBuf, waited: Duration) -> Error {
         return at_work(dir, pids, waited);
     }
     let mode = fs::metadata(&dir).map_or(0, |metadata| metadata.mode() & 0o7777);
-    if mode & 0o044 != 0 && FolderLock::is_held_by_folder_alone(&dir) {
-        return Error::LockedByOthers { dir, mode, waited };
+    match FolderLock::held(&dir) {
+        Held::Folder if mode & 0o044 != 0 => Error::LockedByOthers { dir, mode, waited },
+        Held::Beside(lock) => Error::Replaced { dir, lock, waited },
+        _ => Error::InUse { dir, server: None, waited },
     }
-    Error::InUse { dir, server: None, waited }
 }
 
 /// A server that runs, or what is left of one that was killed.
@@ -287,7 +289,7 @@ fn create(dir: &Path, account: &Account) -> Result<(), Error> {
             make(folder, if folder == dir { 0o700 } else { 0o755 }, account)?;
         }
     }
-    let folder = File::open(dir).map_err(Error::io("open", dir))?;
+    let folder = untrusted::open_folder(dir).map_err(Error::io("open", dir))?;
     let metadata = folder.metadata().map_err(Error::io("look at", dir))?;
     if metadata.uid() == rustix::process::geteuid().as_raw() {
         account.own(&folder).map_err(Error::io("give the server's user the folder", dir))

@@ -43,8 +43,8 @@ mod processes;
 mod programs;
 mod run_folder;
 mod server;
-mod small_file;
 mod supervisor;
+mod untrusted;
 
 pub use builder::Builder;
 pub use error::Error;

@@ -16,7 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 /// How often the processes are looked at again.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// The programs' names, as the system knows them.
+/// What the programs' names contain; some systems wrap them (`.postgres-wrapped`).
 const NAMES: [&str; 2] = ["postgres", "postmaster"];
 
 /// Whether there is a process of this number.
@@ -61,7 +61,8 @@ fn by_folder(data: &Path) -> Vec<u32> {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let cwd = fs::metadata(entry.path().join("cwd")).ok()?;
             let name = fs::read_to_string(entry.path().join("comm")).ok()?;
-            let is_at_work = (cwd.dev(), cwd.ino()) == (data.dev(), data.ino()) && NAMES.contains(&name.trim());
+            let is_at_work =
+                (cwd.dev(), cwd.ino()) == (data.dev(), data.ino()) && NAMES.iter().any(|known| name.contains(known));
             is_at_work.then_some(pid)
         })
         .collect()
@@ -77,7 +78,7 @@ fn by_arguments(data: &Path) -> Vec<u32> {
         .filter_map(|line| {
             let (pid, arguments) = line.trim_start().split_once(' ')?;
             let mut words = arguments.trim_start().splitn(2, " -D ");
-            let is_server = NAMES.iter().any(|name| words.next().is_some_and(|program| program.ends_with(name)));
+            let is_server = NAMES.iter().any(|name| words.next().is_some_and(|program| program.contains(name)));
             let is_here = words.next().is_some_and(|rest| rest == data || rest.starts_with(&format!("{data} ")));
             (is_server && is_here).then(|| pid.parse().ok())?
         })

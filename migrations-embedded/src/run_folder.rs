@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::account::Account;
 use crate::lock;
+use crate::untrusted;
 
 const PREFIX: &str = "migrate-pg-";
 
@@ -126,7 +127,7 @@ fn sweep(base: &Path, account: &Account) {
     });
     for folder in folders {
         let path = folder.path();
-        let Ok(handle) = File::open(&path) else {
+        let Ok(handle) = untrusted::open_folder(&path) else {
             continue;
         };
         if matches!(lock::try_lock(&handle), Ok(true)) && is_still_there(&path, &handle) {

@@ -63,7 +63,7 @@ fn no_server_starts_in_the_place_of_a_folder_whose_server_still_runs() {
     let first = start(&dir);
     fs::remove_dir_all(&dir).unwrap();
     let error = try_start(&dir).unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(matches!(error, Error::Replaced { .. }), "{error}");
     first.stop().unwrap();
 
     let second = start(&dir);

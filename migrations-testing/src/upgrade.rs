@@ -113,7 +113,9 @@ impl fmt::Display for Difference {
 
 /// Creates the tenant or brings it up to date.
 fn succeed(migrator: &Migrator, test: &TestDatabase, tenant: &TenantName) -> Result<(), Error> {
-    let report = migrator.run_with(test.database(), &RunOptions::new().create([tenant.clone()]))?;
+    let report = migrator
+        .run_with(test.database(), &RunOptions::new().create([tenant.clone()]))
+        .map_err(migrations_core::Error::from)?;
     match report.failures.first() {
         Some(failure) => Err(migrations_core::Error::from(failure.clone()).into()),
         None if report.is_success() => Ok(()),
