@@ -126,7 +126,10 @@ impl Session<'_> {
 
 /// What the session of a migration outside a transaction is opened with, since `SET LOCAL` holds nowhere in it.
 fn session_settings(job: &Job<'_>) -> Vec<(&'static str, String)> {
-    vec![("search_path", job.path()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())]
+    let mut settings =
+        vec![("search_path", job.path()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())];
+    settings.extend(job.role().map(|role| ("role", role.to_owned())));
+    settings
 }
 
 fn titled(job: &Job<'_>, migration: &Migration, error: &postgres::Error) -> Refusal {
