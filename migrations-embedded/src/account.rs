@@ -14,7 +14,14 @@ use std::process::{Command, Stdio};
 use crate::Error;
 
 /// The users root may run the server as, the first that exists.
-const CANDIDATES: [&str; 3] = ["postgres", "_postgres", "nobody"];
+const CANDIDATES: [&str; 3] = ["postgres", "_postgres", SHARED];
+
+/// The user that many services share: each of them could read and change what the server keeps.
+const SHARED: &str = "nobody";
+
+/// What of the caller's environment a program gets besides `PATH`: what it takes to load it. The rest can be secrets, which
+/// the server's user could read in the server's own environment, and every superuser by `COPY … FROM PROGRAM 'env'`.
+const PASSED_ON: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// The shell that POSIX promises.
 pub(crate) const SHELL: &str = "/bin/sh";
@@ -38,13 +45,12 @@ impl Account {
         if uid != 0 {
             return Ok(Self { name: format!("user {uid}"), uid, drop_to: None });
         }
-        CANDIDATES
-            .into_iter()
-            .find_map(|name| {
-                let (uid, gid) = look_up(name).filter(|(uid, _)| *uid != 0)?;
-                Some(Self { name: format!("user {name}"), uid, drop_to: Some(gid) })
-            })
-            .ok_or(Error::NoAccount)
+        for name in CANDIDATES {
+            if let Some((uid, gid)) = look_up(name)?.filter(|(uid, _)| *uid != 0) {
+                return Ok(Self { name: format!("user {name}"), uid, drop_to: Some(gid) });
+            }
+        }
+        Err(Error::NoAccount)
     }
 
     /// The user to work on a kept server's folder as: for root, whoever owns its data, or else the folder, or else the
@@ -55,12 +61,18 @@ impl Account {
             return Ok(default);
         }
         let owner = [data].into_iter().chain(dir.ancestors()).find_map(|path| fs::metadata(path).ok());
-        let Some(owner) = owner.filter(|owner| owner.uid() != 0 && owner.uid() != default.uid) else {
-            return Ok(default);
+        let account = match owner.filter(|owner| owner.uid() != 0 && owner.uid() != default.uid) {
+            None => default,
+            Some(owner) => {
+                let uid = owner.uid();
+                let gid = look_up(&uid.to_string())?.map_or(owner.gid(), |(_, gid)| gid);
+                Self { name: format!("user {uid}"), uid, drop_to: Some(gid) }
+            }
         };
-        let uid = owner.uid();
-        let gid = look_up(&uid.to_string()).map_or(owner.gid(), |(_, gid)| gid);
-        Ok(Self { name: format!("user {uid}"), uid, drop_to: Some(gid) })
+        if look_up(SHARED)?.is_some_and(|(uid, _)| uid == account.uid) {
+            return Err(Error::SharedAccount { dir: dir.to_owned(), account: SHARED });
+        }
+        Ok(account)
     }
 
     /// How messages call this user.
@@ -91,25 +103,15 @@ impl Account {
         }
     }
 
-    /// A program as this user, in `/`, with no terminal and none of the caller's settings for PostgreSQL.
+    /// A program as this user, in `/`, with no terminal and a clean environment.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"PG") {
-                command.env_remove(name);
+        let mut command = plain(program);
+        for name in PASSED_ON {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
             }
         }
-        let mut path = std::env::var_os("PATH").unwrap_or_default();
-        if !path.is_empty() {
-            path.push(":");
-        }
-        path.push(SYSTEM_PATH);
-        command
-            .env("PATH", path)
-            // The programs' messages are read by this crate, and by people who search for them.
-            .env("LC_ALL", "C")
-            .current_dir("/")
-            .stdin(Stdio::null());
+        command.current_dir("/");
         if let Some(gid) = self.drop_to {
             command.uid(self.uid).gid(gid);
         }
@@ -120,8 +122,12 @@ impl Account {
     ///
     /// Only asked for a user other than the caller: the system is the one who knows about access lists and mounts.
     pub(crate) fn can(&self, flags: &[&str], path: &Path) -> bool {
-        !self.is_another()
-            || flags.iter().all(|flag| self.shell(r#"test "$1" "$2""#, &[flag.as_ref(), path], None).is_ok())
+        !self.is_another() || self.passes(flags, path)
+    }
+
+    /// The same, asked for the caller as well.
+    pub(crate) fn passes(&self, flags: &[&str], path: &Path) -> bool {
+        flags.iter().all(|flag| self.shell(r#"test "$1" "$2""#, &[flag.as_ref(), path], None).is_ok())
     }
 
     /// Runs a line of shell as this user, its output thrown away; a failure is one of the line.
@@ -138,16 +144,37 @@ impl Account {
     }
 }
 
-/// A user's id and group, from wherever the system keeps its users (`/etc/passwd`, a directory service).
-fn look_up(user: &str) -> Option<(u32, u32)> {
-    let output = Command::new("id")
-        .arg(user)
+/// A program with no terminal and nothing in its environment but where the system's programs are.
+fn plain(program: &Path) -> Command {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    if !path.is_empty() {
+        path.push(":");
+    }
+    path.push(SYSTEM_PATH);
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", path)
+        // The programs' messages are read by this crate, and by people who search for them.
         .env("LC_ALL", "C")
-        .stdin(Stdio::null())
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a shell says of a program that is not there.
+const NOT_FOUND: i32 = 127;
+
+/// A user's id and group, from wherever the system keeps its users (`/etc/passwd`, a directory service). None where there
+/// is no such user.
+fn look_up(user: &str) -> Result<Option<(u32, u32)>, Error> {
+    let output = plain(Path::new(SHELL))
+        .args(["-c", r#"id "$1""#, "sh", user])
         .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    parse_id(&String::from_utf8_lossy(&output.stdout))
+        .map_err(|source| Error::Spawn { program: SHELL.into(), account: "the caller".to_owned(), source })?;
+    if output.status.code() == Some(NOT_FOUND) {
+        return Err(Error::NoIdProgram);
+    }
+    Ok(output.status.success().then(|| parse_id(&String::from_utf8_lossy(&output.stdout))).flatten())
 }
 
 /// `uid=101(postgres) gid=104(postgres) …`, the form POSIX gives to the output of `id`.

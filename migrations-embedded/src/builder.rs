@@ -43,6 +43,7 @@ pub struct Builder {
     tcp: bool,
     programs: Option<PathBuf>,
     folder_patience: Option<Duration>,
+    reset: bool,
 }
 
 impl Builder {
@@ -106,6 +107,24 @@ impl Builder {
         self
     }
 
+    /// Whether [`start_kept`](Self::start_kept) removes what the folder holds of an earlier server, data and logs, and begins
+    /// anew. [`Server::removed`] says what that was.
+    ///
+    /// Nothing is removed before the folder's lock is held and no process of an earlier server is left, nor from a folder
+    /// that holds other things than a server of this crate. Removing the folder by hand has neither certainty.
+    ///
+    /// # Warning
+    ///
+    /// What it removes is lost.
+    ///
+    /// ```
+    /// let builder = migrations_embedded::Server::builder().reset(true);
+    /// ```
+    pub fn reset(mut self, reset: bool) -> Self {
+        self.reset = reset;
+        self
+    }
+
     /// Starts a server on an empty cluster, which is removed with the server.
     ///
     /// The first start with a build of PostgreSQL runs `initdb`; later ones copy what that made. All of it is in the folder
@@ -151,7 +170,7 @@ impl Builder {
     /// ```
     pub fn start_kept(self, dir: &Path) -> Result<Server, Error> {
         let patience = self.folder_patience.unwrap_or(FOLDER_PATIENCE);
-        let (folder, account, programs) = KeptFolder::open(dir, self.programs.as_deref(), patience)?;
+        let (folder, account, programs) = KeptFolder::open(dir, self.programs.as_deref(), patience, self.reset)?;
         let run = RunFolder::create(&account)?;
         let settings = self.settings_over(&[], self.durable.unwrap_or(true));
         let home = Home { data: folder.data(), log: folder.log(), run, kept: Some(folder) };

@@ -18,6 +18,7 @@ use crate::cluster::{self, Flush};
 use crate::lock;
 use crate::programs::Programs;
 use crate::run_folder::{RunFolder, is_still_there};
+use crate::untrusted;
 
 /// How long to wait for another process that builds the same cluster, before building one without it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +60,7 @@ impl Cache {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
             _ => {}
         }
-        let handle = File::open(&folder).ok()?;
+        let handle = untrusted::open_folder(&folder).ok()?;
         // Root makes the folder and then gives it away; another process may find it in between.
         if is_still_there(&folder, &handle) && handle.metadata().ok()?.uid() == rustix::process::geteuid().as_raw() {
             account.own(&handle).ok()?;

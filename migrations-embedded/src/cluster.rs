@@ -8,6 +8,13 @@ use std::process::{Command, Output};
 use crate::Error;
 use crate::account::Account;
 use crate::programs::Programs;
+use crate::untrusted;
+
+const VERSION: &str = "PG_VERSION";
+const PID: &str = "postmaster.pid";
+
+/// As much as is read of either.
+const LONGEST: u64 = 16;
 
 /// The superuser of every cluster made here.
 pub(crate) const SUPERUSER: &str = "postgres";
@@ -56,6 +63,8 @@ pub(crate) fn create(
     }
     if output.status.success() {
         Ok(())
+    } else if said(&output).contains("could not look up effective user ID") {
+        Err(Error::NoPasswdEntry { uid: account.uid() })
     } else {
         Err(Error::Initdb { data: data.to_owned(), status: output.status, output: said(&output) })
     }
@@ -76,16 +85,37 @@ fn said(output: &Output) -> String {
 
 /// The version in the cluster's `PG_VERSION` (`17`; before PostgreSQL 10 `9.6`); none where there is no such file.
 pub(crate) fn version(data: &Path) -> Result<Option<String>, Error> {
-    let path = data.join("PG_VERSION");
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Error::io("read", &path)(error)),
+    let path = data.join(VERSION);
+    let bytes = match untrusted::read(&path, 0, LONGEST) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(source) => return Err(Error::VersionFile { path, problem: source.to_string() }),
+    };
+    // What else may be in it is not shown: it can be from a file that only root may read.
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(Error::VersionFile { path, problem: "it holds something else than a version".to_owned() })
     }
 }
 
 /// The process id of the server that runs, or last ran, on the cluster.
 pub(crate) fn postmaster(data: &Path) -> Option<u32> {
-    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
-    text.lines().next()?.trim().parse().ok()
+    let bytes = untrusted::read(&data.join(PID), 0, LONGEST).ok()?;
+    let digits: Vec<u8> = bytes.into_iter().take_while(u8::is_ascii_digit).collect();
+    std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+/// Removes the file by which a server that is gone says that it runs. Its number may be another process's by now, with
+/// which PostgreSQL does not start. For a caller who has the folder's lock, and has found no process at work.
+pub(crate) fn remove_stale_pid(data: &Path, account: &Account) -> Result<(), Error> {
+    let path = data.join(PID);
+    if fs::symlink_metadata(&path).is_err() {
+        return Ok(());
+    }
+    log::info!("removing {}, left by a server that is gone", path.display());
+    account.shell(r#"rm -f -- "$1""#, &[&path], None).map_err(Error::io("remove", &path))
 }

@@ -159,6 +159,124 @@ pub enum Error {
         programs: String,
     },
 
+    /// The system cannot be asked for its users.
+    #[error(
+        "the program `id` was found neither in PATH nor in /usr/bin and /bin, and without it root cannot tell which user to \
+         run PostgreSQL as; install it (coreutils, busybox), or start this program as an ordinary user"
+    )]
+    NoIdProgram,
+
+    /// The user the server would run as is not in the system's list of users.
+    #[error(
+        "the user with id {uid} has no entry in the system's list of users (/etc/passwd), without which initdb does not \
+         run; add one (useradd --system --uid {uid} migrate; in a container's image: RUN useradd …), or run as a user who \
+         has one"
+    )]
+    NoPasswdEntry {
+        /// The user's id.
+        uid: u32,
+    },
+
+    /// The data would be kept by a user that other services share.
+    #[error(
+        "the data in {} would belong to {account}, a user that other services share and who could read and change it; \
+         create a user of its own (useradd --system postgres), and give a folder that is there to it \
+         (chown -R postgres {})",
+        .dir.display(), .dir.display()
+    )]
+    SharedAccount {
+        /// The folder.
+        dir: PathBuf,
+        /// The user.
+        account: &'static str,
+    },
+
+    /// The user the server would run as cannot write to the folder.
+    #[error(
+        "{} cannot be written to by {account}, whom the server would run as; make it writable (chmod u+w; a file system that \
+         is mounted read-only has to be mounted read-write), or name another folder",
+        .dir.display()
+    )]
+    ReadOnly {
+        /// The folder.
+        dir: PathBuf,
+        /// The user.
+        account: String,
+    },
+
+    /// The file that says which version wrote the data cannot be relied on.
+    #[error(
+        "{} is not a file as PostgreSQL writes it ({problem}), and was not followed or shown; restore the data from a backup, \
+         or name another folder",
+        .path.display()
+    )]
+    VersionFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// A server is gone, and processes of it go on.
+    #[error(
+        "the server on {} is gone, but {} of it still at work: {}; waited {} s for them to finish; try again after that, or \
+         end them: kill {}",
+        .dir.display(),
+        if .pids.len() == 1 { "a process is" } else { "processes are" },
+        .pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        .waited.as_secs(),
+        .pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    )]
+    Orphans {
+        /// The server's folder.
+        dir: PathBuf,
+        /// The processes.
+        pids: Vec<u32>,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// Somebody holds the folder's lock without running a server in it.
+    #[error(
+        "{} is locked, but no server is at work in it; it is open to other users (mode {mode:o}), each of whom can lock it: \
+         close it (chmod 700 {}) and end the process that has it open (lsof {}); waited {} s",
+        .dir.display(), .dir.display(), .dir.display(), .waited.as_secs()
+    )]
+    LockedByOthers {
+        /// The folder.
+        dir: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// The folder was removed or moved while a server ran on it, and that server still runs.
+    #[error(
+        "{} was put in the place of a folder whose server still runs and holds {}; waited {} s for it to stop; end the \
+         process that uses it, then try again (`--reset` or Builder::reset begins anew without removing the folder)",
+        .dir.display(), .lock.display(), .waited.as_secs()
+    )]
+    Replaced {
+        /// The folder.
+        dir: PathBuf,
+        /// The lock that the other folder's server holds.
+        lock: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// The file beside the folder is not one that this program makes.
+    #[error(
+        "{} is to be the lock of the server's folder, but is another user's, or not a regular file; remove it, or name \
+         another folder",
+        .path.display()
+    )]
+    LockFile {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// Another process has the folder's server running.
     #[error(
         "{} is in use by another process{}; waited {} s for it to finish; try again after that, or name another folder",
@@ -258,7 +376,7 @@ pub enum Error {
     },
 
     /// A file or a folder could not be read or written.
-    #[error("cannot {action} {}: {source}; check its permissions and the space left", .path.display())]
+    #[error("cannot {action} {}: {source}; {}", .path.display(), advice(.source))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -284,5 +402,14 @@ impl Error {
     /// An [`Error::Io`] for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => "mount its file system read-write, or name another folder",
+        io::ErrorKind::PermissionDenied => "check its permissions, and those of the folders above it",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room there",
+        _ => "check its permissions and the space left",
     }
 }

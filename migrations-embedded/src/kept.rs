@@ -1,7 +1,8 @@
 //! The folder of a kept server: its data in `data`, its log in `server.log`.
 //!
 //! A folder is looked at before anything in it is touched; one that holds other things, or data of another version, stays
-//! as it is. One process at a time runs the server of a folder: the others wait for the folder's lock.
+//! as it is. One process at a time runs the server of a folder: the others wait for the folder's lock (`folder_lock`), and
+//! for what a server that was killed has left at work in it.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,13 +10,15 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::account::Account;
 use crate::cluster::{self, Flush};
-use crate::lock;
+use crate::folder_lock::{FolderLock, Held};
+use crate::processes;
 use crate::programs::{Programs, Wanted};
+use crate::untrusted;
 
 const DATA: &str = "data";
 const LOG: &str = "server.log";
@@ -62,7 +65,8 @@ fn data_folder(is_root: bool, is_macos: bool, variable: impl Fn(&str) -> Option<
 #[derive(Debug)]
 pub(crate) struct KeptFolder {
     dir: PathBuf,
-    lock: File,
+    lock: FolderLock,
+    removed: Vec<PathBuf>,
 }
 
 /// A folder that was looked at.
@@ -79,13 +83,17 @@ impl KeptFolder {
         dir: &Path,
         named_programs: Option<&Path>,
         patience: Duration,
+        reset: bool,
     ) -> Result<(Self, Account, Programs), Error> {
+        let look_at = if reset { look_at_what_goes } else { look_at };
         let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
         let account = Account::for_folder(&dir, &dir.join(DATA))?;
         is_reachable(&dir, &account)?;
         let programs = fitting_programs(&dir, look_at(&dir, &account)?, &account, named_programs)?;
-        create(&dir, &account)?;
-        let folder = Self::lock(dir, patience)?;
+        let mut folder = Self::lock(dir, &account, patience)?;
+        if reset {
+            folder.remove_all(&account)?;
+        }
         // Who held the lock until now may have made the first cluster meanwhile, of another version at that.
         let content = look_at(&folder.dir, &account)?;
         let programs = match content {
@@ -94,19 +102,31 @@ impl KeptFolder {
             }
             _ => programs,
         };
+        folder.is_writable(content, &account)?;
         if content == Content::Nothing {
             folder.fill(&programs, &account)?;
         }
-        folder.put_old_log_aside()?;
+        cluster::remove_stale_pid(&folder.data(), &account)?;
+        folder.put_old_log_aside(&account)?;
         Ok((folder, account, programs))
     }
 
-    fn lock(dir: PathBuf, patience: Duration) -> Result<Self, Error> {
-        let lock = File::open(&dir).map_err(Error::io("open", &dir))?;
-        if lock::lock_within(&lock, patience).map_err(Error::io("lock", &dir))? {
-            return Ok(Self { dir, lock });
+    /// Makes the folder, takes its lock, and sees that nothing is at work in it.
+    fn lock(dir: PathBuf, account: &Account, patience: Duration) -> Result<Self, Error> {
+        let started = Instant::now();
+        let data = dir.join(DATA);
+        let Some(lock) = FolderLock::take(&dir, account, patience, || create(&dir, account))? else {
+            return Err(in_use(dir, patience));
+        };
+        if let Err(pids) = processes::wait_for_none(&data, patience.saturating_sub(started.elapsed())) {
+            return Err(at_work(dir, pids, patience));
         }
-        Err(Error::InUse { server: cluster::postmaster(&dir.join(DATA)), dir, waited: patience })
+        Ok(Self { dir, lock, removed: Vec::new() })
+    }
+
+    /// What was removed before the server's start.
+    pub(crate) fn removed(&self) -> &[PathBuf] {
+        &self.removed
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -119,33 +139,83 @@ impl KeptFolder {
 
     /// The handle that holds the lock, to be passed on to the server's processes.
     pub(crate) fn lock_handle(&self) -> &File {
-        &self.lock
+        self.lock.handle()
     }
 
     fn fill(&self, programs: &Programs, account: &Account) -> Result<(), Error> {
         let (unfinished, data) = (self.dir.join(UNFINISHED), self.data());
-        account.shell(r#"rm -rf "$1""#, &[&unfinished], None).map_err(Error::io("remove", &unfinished))?;
-        cluster::create(programs, account, &unfinished, Flush::Yes, &self.lock)?;
-        fs::rename(&unfinished, &data).map_err(Error::io("rename the new cluster to", &data))?;
-        self.lock.sync_all().map_err(Error::io("flush", &self.dir))
+        account.shell(REMOVE, &[&unfinished], None).map_err(Error::io("remove", &unfinished))?;
+        cluster::create(programs, account, &unfinished, Flush::Yes, self.lock.handle())?;
+        account.shell(RENAME, &[&unfinished, &data], None).map_err(Error::io("rename the new cluster to", &data))?;
+        self.lock.folder().sync_all().map_err(Error::io("flush", &self.dir))
     }
 
-    fn put_old_log_aside(&self) -> Result<(), Error> {
+    fn put_old_log_aside(&self, account: &Account) -> Result<(), Error> {
         let log = self.log();
-        if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > LARGEST_LOG) {
-            fs::rename(&log, self.dir.join(OLD_LOG)).map_err(Error::io("rename", &log))?;
+        if fs::symlink_metadata(&log).is_ok_and(|metadata| metadata.len() > LARGEST_LOG) {
+            account.shell(RENAME, &[&log, &self.dir.join(OLD_LOG)], None).map_err(Error::io("rename", &log))?;
         }
         Ok(())
+    }
+
+    /// Removes what an earlier server has left.
+    fn remove_all(&mut self, account: &Account) -> Result<(), Error> {
+        for name in [DATA, UNFINISHED, LOG, OLD_LOG] {
+            let path = self.dir.join(name);
+            if fs::symlink_metadata(&path).is_ok() {
+                account.shell(REMOVE, &[&path], None).map_err(Error::io("remove", &path))?;
+                self.removed.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the server's user can write where it has to.
+    fn is_writable(&self, content: Content, account: &Account) -> Result<(), Error> {
+        let dir = if content == Content::Nothing { self.dir.clone() } else { self.data() };
+        if account.passes(&["-w", "-x"], &dir) {
+            Ok(())
+        } else {
+            Err(Error::ReadOnly { dir, account: account.name().to_owned() })
+        }
+    }
+}
+
+/// Removes `$1`, whatever it is.
+const REMOVE: &str = r#"rm -rf -- "$1""#;
+
+/// Renames `$1` to `$2`, which is not there, or a file.
+const RENAME: &str = r#"mv -f -- "$1" "$2""#;
+
+/// What is in a folder whose data, of whatever version, is to be removed: nothing that matters, or why it cannot be used.
+fn look_at_what_goes(dir: &Path, _: &Account) -> Result<Content, Error> {
+    no_other_things(dir, &[DATA]).map(|()| Content::Nothing)
+}
+
+/// Why the lock is not to be had.
+fn in_use(dir: PathBuf, waited: Duration) -> Error {
+    let pids = processes::at_work_in(&dir.join(DATA));
+    if !pids.is_empty() {
+        return at_work(dir, pids, waited);
+    }
+    let mode = fs::metadata(&dir).map_or(0, |metadata| metadata.mode() & 0o7777);
+    match FolderLock::held(&dir) {
+        Held::Folder if mode & 0o044 != 0 => Error::LockedByOthers { dir, mode, waited },
+        Held::Beside(lock) => Error::Replaced { dir, lock, waited },
+        _ => Error::InUse { dir, server: None, waited },
+    }
+}
+
+/// A server that runs, or what is left of one that was killed.
+fn at_work(dir: PathBuf, pids: Vec<u32>, waited: Duration) -> Error {
+    match cluster::postmaster(&dir.join(DATA)).filter(|pid| pids.contains(pid)) {
+        Some(server) => Error::InUse { dir, server: Some(server), waited },
+        None => Error::Orphans { dir, pids, waited },
     }
 }
 
 /// What is in the folder, or why it cannot be used. Touches nothing.
 fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Nothing),
-        Err(error) => return Err(Error::io("read the folder", dir)(error)),
-    };
     let data = dir.join(DATA);
     if let Some(version) = cluster::version(&data)? {
         is_owned(&data, account)?;
@@ -156,14 +226,24 @@ fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
             programs: "newer".to_owned(),
         })?));
     }
+    no_other_things(dir, &[]).map(|()| Content::Nothing)
+}
+
+/// Whether the folder has in it what is harmless or expected, and nothing else. One that is not there has nothing in it.
+fn no_other_things(dir: &Path, expected: &[&str]) -> Result<(), Error> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("read the folder", dir)(error)),
+    };
     for entry in entries {
         let name = entry.map_err(Error::io("read the folder", dir))?.file_name();
-        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+        if !HARMLESS.iter().chain(expected).any(|known| name == *known) {
             let entry = name.to_string_lossy().into_owned();
             return Err(Error::NotACluster { dir: dir.to_owned(), entry });
         }
     }
-    Ok(Content::Nothing)
+    Ok(())
 }
 
 fn is_owned(path: &Path, account: &Account) -> Result<(), Error> {
@@ -209,7 +289,7 @@ fn create(dir: &Path, account: &Account) -> Result<(), Error> {
             make(folder, if folder == dir { 0o700 } else { 0o755 }, account)?;
         }
     }
-    let folder = File::open(dir).map_err(Error::io("open", dir))?;
+    let folder = untrusted::open_folder(dir).map_err(Error::io("open", dir))?;
     let metadata = folder.metadata().map_err(Error::io("look at", dir))?;
     if metadata.uid() == rustix::process::geteuid().as_raw() {
         account.own(&folder).map_err(Error::io("give the server's user the folder", dir))

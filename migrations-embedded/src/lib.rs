@@ -19,8 +19,9 @@
 //! What it does not do: upgrade a cluster to another major version, and run on Windows.
 //!
 //! The way of a start, module by module: `programs` finds `initdb` and `postgres`, `account` settles who runs them;
-//! `run_folder` makes the temporary folder; `kept` looks at a folder that stays and takes its `lock`, or `cache` copies a
-//! fresh `cluster`; `supervisor` starts the server and sees to its end; `server` waits until it answers at its `address`.
+//! `run_folder` makes the temporary folder; `kept` looks at a folder that stays, takes its `lock` and sees that no other of its
+//! `processes` is at work in it, or `cache` copies a fresh `cluster`; `supervisor` starts the server and sees to its end;
+//! `server` waits until it answers at its `address`; `liveness` tells those who wait for it that it is gone.
 
 #![forbid(unsafe_code)]
 
@@ -33,15 +34,20 @@ mod builder;
 mod cache;
 mod cluster;
 mod error;
+mod folder_lock;
 mod kept;
+mod liveness;
 mod lock;
 mod log_tail;
+mod processes;
 mod programs;
 mod run_folder;
 mod server;
 mod supervisor;
+mod untrusted;
 
 pub use builder::Builder;
 pub use error::Error;
 pub use kept::default_dir;
+pub use liveness::Liveness;
 pub use server::Server;

@@ -9,14 +9,20 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
+use std::time::Duration;
 
 use crate::Error;
 use crate::account::Account;
 use crate::lock;
+use crate::untrusted;
 
 const PREFIX: &str = "migrate-pg-";
+
+/// The start of a folder's name until it is locked.
+const UNLOCKED: &str = "migrate-new-pg-";
+
+/// Beyond this age, whoever made a folder and did not lock it is gone. It takes less than a millisecond.
+const UNLOCKED_FOR: Duration = Duration::from_mins(10);
 
 /// The longest path of a folder that run folders can be made in: a socket's path must stay below 104 bytes on macOS (108
 /// on Linux), and `/migrate-pg-XXXXXX/.s.PGSQL.65535` comes on top.
@@ -25,7 +31,7 @@ const LONGEST_BASE: usize = 68;
 /// The folder, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
-    folder: TempDir,
+    path: PathBuf,
     lock: File,
 }
 
@@ -34,33 +40,46 @@ impl RunFolder {
     pub(crate) fn create(account: &Account) -> Result<Self, Error> {
         let base = base(account)?;
         sweep(&base, account);
-        // Another process may sweep the folder between its creation and its lock: then make another.
         loop {
+            // Under a name that is not swept until the folder is locked.
             let folder = tempfile::Builder::new()
-                .prefix(PREFIX)
+                .prefix(UNLOCKED)
                 .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(&base)
                 .map_err(Error::io("create a folder in", &base))?;
-            let path = folder.path();
-            let lock = match File::open(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(Error::io("open", path))?,
-            };
-            let locked = lock::try_lock(&lock).map_err(Error::io("lock", path))?;
-            if locked && is_still_there(path, &lock) {
-                account.own(&lock).map_err(Error::io("give the server's user the folder", path))?;
-                return Ok(Self { folder, lock });
+            let lock = File::open(folder.path()).map_err(Error::io("open", folder.path()))?;
+            if !lock::try_lock(&lock).map_err(Error::io("lock", folder.path()))? {
+                continue;
             }
+            let name = folder.path().file_name().unwrap_or_default().to_string_lossy().replace(UNLOCKED, PREFIX);
+            let path = base.join(name);
+            match fs::rename(folder.path(), &path) {
+                // Somebody's, with something in it.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => continue,
+                renamed => renamed.map_err(Error::io("rename a folder to", &path))?,
+            }
+            // It is not there any more.
+            let _ = folder.keep();
+            let made = Self { path, lock };
+            account.own(&made.lock).map_err(Error::io("give the server's user the folder", &made.path))?;
+            return Ok(made);
         }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
 
     /// The handle that holds the lock, to be passed on to the server's processes.
     pub(crate) fn lock(&self) -> &File {
         &self.lock
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // The supervisor may have removed it; what cannot be removed is swept by the next server.
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -71,7 +90,9 @@ fn base(account: &Account) -> Result<PathBuf, Error> {
         if tried.contains(&base) {
             continue;
         }
+        // The server's settings name the folder, and are text.
         if base.is_absolute()
+            && base.to_str().is_some()
             && base.as_os_str().len() <= LONGEST_BASE
             && is_writable(&base)
             && account.can(&["-w", "-x"], &base)
@@ -98,15 +119,15 @@ pub(crate) fn is_still_there(path: &Path, handle: &File) -> bool {
 
 /// Removes the folders of dead servers that ran as this user. What cannot be removed is left alone: it is in nobody's way.
 fn sweep(base: &Path, account: &Account) {
-    let folders = fs::read_dir(base)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && is_ours(&metadata, account)));
+    let folders = fs::read_dir(base).into_iter().flatten().flatten().filter(|entry| {
+        let is_named = |prefix: &str| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
+        let Ok(metadata) = entry.metadata() else { return false };
+        let is_server = is_named(PREFIX) || is_named(UNLOCKED) && is_older_than(&metadata, UNLOCKED_FOR);
+        is_server && metadata.is_dir() && is_ours(&metadata, account)
+    });
     for folder in folders {
         let path = folder.path();
-        let Ok(handle) = File::open(&path) else {
+        let Ok(handle) = untrusted::open_folder(&path) else {
             continue;
         };
         if matches!(lock::try_lock(&handle), Ok(true)) && is_still_there(&path, &handle) {
@@ -116,6 +137,10 @@ fn sweep(base: &Path, account: &Account) {
             }
         }
     }
+}
+
+fn is_older_than(metadata: &fs::Metadata, age: Duration) -> bool {
+    metadata.modified().is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed > age))
 }
 
 /// A folder of the server's user, or one that this process's user made and has not given away yet.
@@ -133,14 +158,34 @@ mod tests {
         let alive = RunFolder::create(&account).unwrap();
         let base = alive.path().parent().unwrap();
         let dead = base.join(format!("{PREFIX}left-by-{}", std::process::id()));
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join("log"), "").unwrap();
+        // Whole at once: the tests of other processes sweep, too.
+        let made = base.join(format!("{UNLOCKED}left-by-{}", std::process::id()));
+        fs::create_dir(&made).unwrap();
+        fs::write(made.join("log"), "").unwrap();
+        fs::rename(&made, &dead).unwrap();
 
         let next = RunFolder::create(&account).unwrap();
 
         assert!(!dead.exists());
         assert!(alive.path().exists());
         assert!(next.path().exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_locked_yet_is_not_swept_until_whoever_made_it_is_gone() {
+        let account = Account::current().unwrap();
+        let base = RunFolder::create(&account).unwrap().path().parent().unwrap().to_owned();
+        let [fresh, stale] = ["fresh", "stale"].map(|age| base.join(format!("{UNLOCKED}{age}-{}", std::process::id())));
+        for folder in [&fresh, &stale] {
+            fs::create_dir(folder).unwrap();
+        }
+        let long_ago = std::time::SystemTime::now() - 2 * UNLOCKED_FOR;
+        File::open(&stale).unwrap().set_modified(long_ago).unwrap();
+
+        RunFolder::create(&account).unwrap();
+        let left = [fresh.exists(), stale.exists()];
+        fs::remove_dir(&fresh).unwrap();
+        assert_eq!(left, [true, false]);
     }
 
     #[test]

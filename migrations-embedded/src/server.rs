@@ -14,7 +14,9 @@ use crate::address::Address;
 use crate::builder::Builder;
 use crate::cluster::{self, SUPERUSER};
 use crate::kept::KeptFolder;
+use crate::liveness::Liveness;
 use crate::log_tail;
+use crate::processes;
 use crate::programs::Programs;
 use crate::run_folder::RunFolder;
 use crate::supervisor::{AtEnd, Launch, Supervisor};
@@ -55,7 +57,7 @@ pub struct Server {
     address: Address,
     home: Home,
     major: u32,
-    pid: u32,
+    liveness: Liveness,
 }
 
 /// Where a server's files are.
@@ -107,7 +109,8 @@ impl Server {
             let launch = launch(&home, programs, settings, &address);
             match launch_and_wait(&launch, &home, &account, &address) {
                 Ok((supervisor, pid)) => {
-                    return Ok(Self { supervisor, launch, account, address, home, major: programs.major(), pid });
+                    let liveness = Liveness::new(pid, home.log.clone());
+                    return Ok(Self { supervisor, launch, account, address, home, major: programs.major(), liveness });
                 }
                 Err(Error::Start { log, .. }) if attempts_left > 0 && log.contains("could not bind") => {
                     log::debug!("another program took port {} first", address.port());
@@ -206,7 +209,33 @@ impl Server {
     /// # Ok::<(), migrations_embedded::Error>(())
     /// ```
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.liveness.pid()
+    }
+
+    /// Tells, also from other threads, whether the server still runs.
+    ///
+    /// ```no_run
+    /// let server = migrations_embedded::Server::throwaway()?;
+    /// let liveness = server.liveness();
+    /// std::thread::spawn(move || assert_eq!(liveness.gone(), None));
+    /// # Ok::<(), migrations_embedded::Error>(())
+    /// ```
+    pub fn liveness(&self) -> Liveness {
+        self.liveness.clone()
+    }
+
+    /// What [`Builder::reset`] removed before the server started; empty without it, or where there was nothing.
+    ///
+    /// ```no_run
+    /// # let dir = std::path::Path::new("/nowhere");
+    /// let server = migrations_embedded::Server::builder().reset(true).start_kept(dir)?;
+    /// for path in server.removed() {
+    ///     println!("removed {}", path.display());
+    /// }
+    /// # Ok::<(), migrations_embedded::Error>(())
+    /// ```
+    pub fn removed(&self) -> &[PathBuf] {
+        self.home.kept.as_ref().map_or(&[], KeptFolder::removed)
     }
 
     /// PostgreSQL's major version, such as 17.
@@ -272,9 +301,14 @@ impl Server {
     /// ```
     pub fn restart(&mut self) -> Result<(), Error> {
         self.kill_immediate()?;
+        processes::wait_for_none(&self.home.data, STOP_PATIENCE).map_err(|pids| Error::Orphans {
+            dir: self.home.data.clone(),
+            pids,
+            waited: STOP_PATIENCE,
+        })?;
         let (supervisor, pid) = launch_and_wait(&self.launch, &self.home, &self.account, &self.address)?;
         self.supervisor = supervisor;
-        self.pid = pid;
+        self.liveness.set_pid(pid);
         Ok(())
     }
 
@@ -286,7 +320,7 @@ impl Server {
     fn must_be_over(&self, over: std::io::Result<bool>) -> Result<(), Error> {
         match over {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Stop { data: self.home.data.clone(), pid: self.pid, waited: STOP_PATIENCE }),
+            Ok(false) => Err(Error::Stop { data: self.home.data.clone(), pid: self.pid(), waited: STOP_PATIENCE }),
             Err(source) => Err(Error::io("wait for the server on", &self.home.data)(source)),
         }
     }
@@ -318,6 +352,7 @@ fn launch(home: &Home, programs: &Programs, settings: &[(String, String)], addre
         arguments.push(format!("{name}={value}").into());
     }
     Launch {
+        data: home.data.clone(),
         at_end: if home.kept.is_some() { AtEnd::Fast } else { AtEnd::Immediate },
         folder: home.run.path().to_owned(),
         log: home.log.clone(),

@@ -44,6 +44,7 @@ impl AtEnd {
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) at_end: AtEnd,
+    pub(crate) data: PathBuf,
     /// Removed once the owner is gone.
     pub(crate) folder: PathBuf,
     pub(crate) log: PathBuf,
@@ -67,7 +68,7 @@ impl Supervisor {
             account
                 .command(Path::new(SHELL))
                 .args(["-c", SCRIPT, "supervisor", launch.at_end.signal()])
-                .args([&launch.folder, &launch.log, &launch.postgres])
+                .args([&launch.data, &launch.folder, &launch.log, &launch.postgres])
                 .args(&launch.arguments)
                 .process_group(0)
                 .stdin(Stdio::piped())

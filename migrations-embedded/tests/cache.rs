@@ -7,8 +7,11 @@ mod support;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
-use support::{Owner, connect, is_root, open_folder, real_programs, script};
+use support::{Owner, PATIENCE, connect, is_root, open_folder, real_programs, script};
 
 #[test]
 #[ignore = "a process for the other tests, not a test"]
@@ -74,4 +77,17 @@ fn a_folder_that_is_not_ours_alone_is_not_used() {
     }
     start(temp.path());
     assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_prepared_clusters_is_not_waited_for() {
+    let temp = open_folder();
+    let probe = open_folder();
+    let user = start(probe.path());
+    let cache = temp.path().join(format!("migrate-initdb-{user}"));
+    assert!(Command::new("mkfifo").arg(&cache).status().unwrap().success());
+    let (told, answer) = mpsc::channel();
+    let folder = temp.path().to_owned();
+    thread::spawn(move || told.send(start(&folder)));
+    assert_eq!(answer.recv_timeout(PATIENCE), Ok(user));
 }

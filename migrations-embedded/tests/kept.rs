@@ -217,8 +217,8 @@ fn a_folder_the_servers_user_cannot_reach_is_left_alone() {
     assert_eq!(fs::read_dir(&closed).unwrap().count(), 0);
 }
 
-/// Any user there is, other than the one root's servers run as by default.
-const NOBODY: u32 = 65_534;
+/// A user there is on every system (daemon), other than the one root's servers run as by default.
+const SOMEBODY: u32 = 1;
 
 fn owner_of(path: &Path) -> u32 {
     fs::metadata(path).unwrap().uid()
@@ -232,13 +232,13 @@ fn root_works_on_somebodys_folder_as_that_somebody() {
     let temp = open_folder();
     let dir = temp.path().join("db");
     fs::create_dir(&dir).unwrap();
-    chown(&dir, Some(NOBODY), None).unwrap();
+    chown(&dir, Some(SOMEBODY), None).unwrap();
     let server = start(&dir);
-    assert_eq!(owner_of(server.data_dir()), NOBODY);
-    assert_eq!(owner_of(server.socket_dir()), NOBODY);
+    assert_eq!(owner_of(server.data_dir()), SOMEBODY);
+    assert_eq!(owner_of(server.socket_dir()), SOMEBODY);
     server.stop().unwrap();
     start(&dir).stop().unwrap();
-    assert_eq!(owner_of(&dir), NOBODY);
+    assert_eq!(owner_of(&dir), SOMEBODY);
 }
 
 #[test]
@@ -250,10 +250,10 @@ fn root_makes_a_folder_in_somebodys_home_as_that_somebody() {
     let home = temp.path().join("home");
     fs::create_dir(&home).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
-    chown(&home, Some(NOBODY), None).unwrap();
+    chown(&home, Some(SOMEBODY), None).unwrap();
     let server = start(&home.join("not/there"));
-    assert_eq!(owner_of(server.data_dir()), NOBODY);
-    assert_eq!(owner_of(&home.join("not")), NOBODY);
+    assert_eq!(owner_of(server.data_dir()), SOMEBODY);
+    assert_eq!(owner_of(&home.join("not")), SOMEBODY);
 }
 
 #[test]

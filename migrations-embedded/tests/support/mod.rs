@@ -84,10 +84,11 @@ pub fn run_folders(temp: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a process still holds the folder's lock.
+/// Whether a process still holds the folder's lock: its own, or that of the file beside it.
 pub fn is_held(folder: &Path) -> bool {
     // The folder may go at any moment, which is what the callers wait for.
-    File::open(folder).is_ok_and(|handle| handle.try_lock().is_err())
+    let is_locked = |path: &Path| File::open(path).is_ok_and(|handle| handle.try_lock().is_err());
+    is_locked(folder) || is_locked(&folder.with_added_extension("lock"))
 }
 
 /// A program that is a shell script.

@@ -1,0 +1,60 @@
+//! Whether a private server still runs, asked by those who wait for it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{log_tail, processes};
+
+/// Tells whether a server still runs; made by [`Server::liveness`](crate::Server::liveness).
+///
+/// A server that was started for a purpose is not coming back by itself: waiting for it, as one waits for a server
+/// elsewhere, would only hide why it went.
+///
+/// ```no_run
+/// let mut server = migrations_embedded::Server::throwaway()?;
+/// let liveness = server.liveness();
+/// assert_eq!(liveness.gone(), None);
+/// server.kill_immediate()?;
+/// assert!(liveness.gone().is_some_and(|why| why.contains("immediate shutdown")));
+/// # Ok::<(), migrations_embedded::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Liveness {
+    pid: Arc<AtomicU32>,
+    log: PathBuf,
+}
+
+impl Liveness {
+    pub(crate) fn new(pid: u32, log: PathBuf) -> Self {
+        Self { pid: Arc::new(AtomicU32::new(pid)), log }
+    }
+
+    /// The server was started again, as another process.
+    pub(crate) fn set_pid(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// None as long as the server runs; else what to tell about it, with the end of its log.
+    pub fn gone(&self) -> Option<String> {
+        let pid = self.pid();
+        if processes::is_alive(pid) {
+            return None;
+        }
+        let log = log_tail::read(&self.log, 0);
+        let said =
+            if log.is_empty() { "its log is gone, too".to_owned() } else { format!("its log ends with:\n{log}") };
+        Some(format!("the private server (process {pid}) has ended; {said}"))
+    }
+}
+
+impl fmt::Debug for Liveness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Liveness").field("pid", &self.pid()).finish_non_exhaustive()
+    }
+}

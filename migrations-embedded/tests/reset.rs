@@ -1,0 +1,79 @@
+//! Beginning anew: only under the folder's lock, and only what is a server's; and asking whether a server lives.
+
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use migrations_embedded::{Error, Server};
+use rustix::process::{Pid, Signal, kill_process};
+use support::{connect, open_folder, soon};
+
+#[test]
+#[ignore = "a process for the other tests, not a test"]
+fn owner() {
+    support::own_a_server();
+}
+
+fn reset(dir: &Path) -> Result<Server, Error> {
+    Server::builder().reset(true).wait_for_folder(Duration::from_millis(300)).start_kept(dir)
+}
+
+#[test]
+fn a_reset_removes_what_an_earlier_server_left_and_says_what() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
+    let first = reset(&dir).unwrap();
+    assert!(first.removed().is_empty());
+    connect(&first.url("postgres")).batch_execute("CREATE TABLE notes ()").unwrap();
+    first.stop().unwrap();
+    // Also data that nothing can be started on.
+    fs::write(dir.join("data/PG_VERSION"), "99\n").unwrap();
+    fs::create_dir(dir.join("lost+found")).unwrap();
+
+    let second = reset(&dir).unwrap();
+    assert_eq!(second.removed(), [dir.join("data"), dir.join("server.log")]);
+    let tables = connect(&second.url("postgres")).query("SELECT 1 FROM pg_tables WHERE tablename = 'notes'", &[]);
+    assert!(tables.unwrap().is_empty());
+    assert!(dir.join("lost+found").exists());
+}
+
+#[test]
+fn a_reset_waits_for_the_folder_and_removes_nothing_without_it() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
+    let server = Server::builder().start_kept(&dir).unwrap();
+    connect(&server.url("postgres")).batch_execute("CREATE TABLE notes ()").unwrap();
+    let error = reset(&dir).unwrap_err();
+    assert!(matches!(error, Error::InUse { server: Some(pid), .. } if pid == server.pid()), "{error}");
+    connect(&server.url("postgres")).batch_execute("TABLE notes").unwrap();
+}
+
+#[test]
+fn a_reset_leaves_other_things_alone() {
+    let temp = open_folder();
+    let dir = temp.path().join("photos");
+    fs::create_dir_all(dir.join("data")).unwrap();
+    fs::write(dir.join("cat.jpg"), "meow").unwrap();
+    let error = reset(&dir).unwrap_err();
+    assert!(matches!(&error, Error::NotACluster { entry, .. } if entry == "cat.jpg"), "{error}");
+    assert!(dir.join("data").exists());
+}
+
+#[test]
+fn a_server_that_died_is_told_with_the_end_of_its_log() {
+    let mut server = Server::throwaway().unwrap();
+    let liveness = server.liveness();
+    assert_eq!(liveness.gone(), None);
+    let pid = server.pid();
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    assert!(soon(|| liveness.gone().is_some()));
+    let said = liveness.gone().unwrap();
+    assert!(said.contains(&format!("process {pid}")) && said.contains("ready to accept connections"), "{said}");
+
+    server.restart().unwrap();
+    assert_eq!(liveness.gone(), None);
+}
