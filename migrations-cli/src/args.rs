@@ -70,6 +70,11 @@ pub(crate) struct Global {
     #[allow(clippy::option_option, reason = "not given, given, given with a folder")]
     pub(crate) embedded: Option<Option<PathBuf>>,
 
+    /// Begin anew: remove the data that DIR holds of an earlier private server, once no other process uses it
+    #[cfg(feature = "embedded")]
+    #[arg(long, global = true)]
+    pub(crate) reset: bool,
+
     /// How to show the result: for people, or as one JSON object
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
@@ -436,6 +441,10 @@ fn refuse_two_databases(grammar: &mut Grammar, matches: &clap::ArgMatches) -> Re
     use clap::parser::ValueSource;
 
     let given = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if given("reset") && !given("embedded") {
+        let message = "--reset is for the private server of --embedded, and removes no other database's data";
+        return Err(grammar.error(clap::error::ErrorKind::MissingRequiredArgument, message));
+    }
     if given("embedded") && given("database_url") {
         let message = "--embedded and --database-url name two databases; give one of them";
         return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));

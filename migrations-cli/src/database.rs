@@ -20,7 +20,7 @@ impl Chosen {
     pub(crate) fn open(global: &Global, output: &mut Output<'_>) -> Result<Self, Error> {
         #[cfg(feature = "embedded")]
         if let Some(folder) = &global.embedded {
-            return Self::start(folder.as_deref(), output);
+            return Self::start(folder.as_deref(), global.reset, output);
         }
         #[cfg(not(feature = "embedded"))]
         let _ = output;
@@ -54,15 +54,19 @@ impl Chosen {
     }
 
     #[cfg(feature = "embedded")]
-    fn start(folder: Option<&std::path::Path>, output: &mut Output<'_>) -> Result<Self, Error> {
+    fn start(folder: Option<&std::path::Path>, reset: bool, output: &mut Output<'_>) -> Result<Self, Error> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             // A folder for each program: two applications' sets in one database would find each other's migrations.
             None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.with_file_name(output.program()),
         };
-        let server = Server::builder().start_kept(&folder)?;
+        let server = Server::builder().reset(reset).start_kept(&folder)?;
+        for path in server.removed() {
+            output.note(&format!("removed {}", path.display()));
+        }
         output.note(&format!("private server, with its data in {}; the data stays", folder.display()));
-        let database = Database::from_url(&server.url("postgres"))?;
+        let liveness = server.liveness();
+        let database = Database::from_url(&server.url("postgres"))?.with_liveness(move || liveness.gone());
         Ok(Self { database, server: Some(server) })
     }
 }

@@ -33,7 +33,12 @@ pub struct Database {
     wait: Duration,
     /// Where a connection is kept between two calls, when one is.
     kept: Option<Arc<Mutex<Option<Client>>>>,
+    /// Asks whoever started the server.
+    gone: Option<Arc<Gone>>,
 }
+
+/// Why the server is gone for good, if it is.
+type Gone = dyn Fn() -> Option<String> + Send + Sync;
 
 impl Database {
     /// A database by its URL, `postgres://user:password@host:port/name`, or by libpq's `key=value` pairs.
@@ -87,7 +92,7 @@ impl Database {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        Ok(Self { config, wait: DEFAULT_WAIT, kept: None })
+        Ok(Self { config, wait: DEFAULT_WAIT, kept: None, gone: None })
     }
 
     /// Sets how long a run waits for the server to accept connections. Five seconds unless it is set.
@@ -105,6 +110,23 @@ impl Database {
         self
     }
 
+    /// Asks this whenever a connection cannot be made: why the server is gone for good, if it is. For a server that the
+    /// application has started itself, and that nobody else starts again: it is then not waited for, and what cannot go on
+    /// without it ends at once with [`Error::ServerGone`].
+    ///
+    /// ```
+    /// use migrations_core::{Database, Error};
+    ///
+    /// let database = Database::from_url("postgres://app@127.0.0.1:1/app")?.with_liveness(|| Some("it was stopped".to_owned()));
+    /// assert!(matches!(database.connect(), Err(Error::ServerGone { .. })));
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_liveness(mut self, gone: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.gone = Some(Arc::new(gone));
+        self
+    }
+
     /// The connection's parameters, to make a client of one's own.
     pub fn config(&self) -> &Config {
         &self.config
@@ -114,9 +136,12 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] when the server cannot be reached or refuses.
+    /// [`Error::Connect`] when the server cannot be reached or refuses, [`Error::ServerGone`] when it is known to be gone.
     pub fn connect(&self) -> Result<Client, Error> {
-        self.config.connect(NoTls).map_err(|source| ConnectError::new(self.to_string(), source).into())
+        self.config.connect(NoTls).map_err(|source| match self.gone.as_ref().and_then(|gone| gone()) {
+            Some(reason) => Error::ServerGone { database: self.to_string(), reason },
+            None => ConnectError::new(self.to_string(), source).into(),
+        })
     }
 
     /// Waits until the server accepts connections, and returns the first one.

@@ -47,6 +47,17 @@ pub enum Error {
     #[error(transparent)]
     Connect(Box<ConnectError>),
 
+    /// The server is gone, as whoever started it says.
+    #[error(
+        "cannot connect to {database}: {reason}\n   = help: fix what its log complains about, then run again, which continues with what is left"
+    )]
+    ServerGone {
+        /// The database.
+        database: String,
+        /// What is known of the server's end.
+        reason: String,
+    },
+
     /// The server refused a statement of the framework's own.
     #[error("{doing} failed\n{source}")]
     Server {

@@ -10,7 +10,8 @@
 //! rather than by the session, so that a pooler in transaction mode gives nobody else the connection.
 
 use migrations_core::Database;
-use postgres::Client;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Row};
 
 /// Opens the transaction that holds a lock; it lasts as long as the test.
 const HOLD: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -49,7 +50,7 @@ impl Lease {
     /// Takes the lock of a database with the session, if it is free.
     pub(crate) fn take(mut session: Client, name: &str) -> Result<Option<Self>, postgres::Error> {
         session.batch_execute(HOLD)?;
-        let is_free: bool = session.query_one(TRY_LOCK, &[&name])?.get(0);
+        let is_free: bool = single(&mut session, TRY_LOCK, &[name])?.get(0);
         Ok(is_free.then_some(Self { _holder: session }))
     }
 }
@@ -57,7 +58,7 @@ impl Lease {
 /// Says of a database that it is a test's. Until then it is nobody's to sweep.
 pub(crate) fn mark(client: &mut Client, name: &str) -> Result<(), postgres::Error> {
     let mark = mark_of(client)?;
-    let comment: String = client.query_one(COMMENT, &[&name, &mark])?.get(0);
+    let comment: String = single(client, COMMENT, &[name, &mark])?.get(0);
     client.batch_execute(&comment)
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn mark(client: &mut Client, name: &str) -> Result<(), postgres::Erro
 /// test's business.
 pub(crate) fn sweep(maintenance: &Database) {
     let Ok(mut client) = maintenance.connect() else { return };
-    let candidates = mark_of(&mut client).and_then(|mark| client.query(CANDIDATES, &[&mark]));
+    let candidates = mark_of(&mut client).and_then(|mark| client.query_typed(CANDIDATES, &[(&mark, Type::TEXT)]));
     for row in candidates.unwrap_or_default() {
         let name: String = row.get(0);
         let Ok(session) = maintenance.connect() else { return };
@@ -78,5 +79,13 @@ pub(crate) fn sweep(maintenance: &Database) {
 }
 
 fn mark_of(client: &mut Client) -> Result<String, postgres::Error> {
-    Ok(client.query_one(MARK, &[])?.get(0))
+    Ok(single(client, MARK, &[])?.get(0))
+}
+
+/// The row that a query returns. Without a named statement, which a pooler in transaction mode may look for in another
+/// session than the one it was made in.
+pub(crate) fn single(client: &mut Client, query: &str, texts: &[&str]) -> Result<Row, postgres::Error> {
+    let texts: Vec<(&(dyn ToSql + Sync), Type)> =
+        texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
+    client.query_typed_one(query, &texts)
 }

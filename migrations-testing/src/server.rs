@@ -70,7 +70,8 @@ fn throwaway(name: &str) -> Result<(String, Database), Error> {
     match &*server.lock().unwrap_or_else(PoisonError::into_inner) {
         Ok(server) => {
             let url = server.url(name);
-            let database = Database::from_url(&url)?;
+            let liveness = server.liveness();
+            let database = Database::from_url(&url)?.with_liveness(move || liveness.gone());
             Ok((url, database))
         }
         Err(problem) => Err(Error::Server(problem.clone())),
@@ -114,13 +115,15 @@ pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Erro
 fn must_lead_to(database: &Database, name: &str) -> Result<(), Error> {
     let failed = |source| Error::Create { name: name.to_owned(), server: database.to_string(), source };
     let mut client = database.connect()?;
-    let found: String = client.query_one("SELECT pg_catalog.current_database()::text", &[]).map_err(failed)?.get(0);
+    let found: String =
+        lease::single(&mut client, "SELECT pg_catalog.current_database()::text", &[]).map_err(failed)?.get(0);
     if found == name { Ok(()) } else { Err(Error::Elsewhere { name: name.to_owned(), found }) }
 }
 
 /// Makes an empty database. `template0` is never busy, since nobody can connect to it.
 fn create_database(client: &mut Client, name: &str, is_given: bool) -> Result<(), postgres::Error> {
-    let version: i32 = client.query_one("SELECT current_setting('server_version_num')::int4", &[])?.get(0);
+    let version: i32 =
+        lease::single(client, "SELECT pg_catalog.current_setting('server_version_num')::int4", &[])?.get(0);
     // Copying files takes two checkpoints: the faster way where nothing is flushed, the slower one on a server that has
     // data to lose. Servers before 15 know no other way.
     let copy_files = version >= 150_000 && !is_given;
