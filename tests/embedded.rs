@@ -15,7 +15,7 @@ use postgres::{Client, Config, NoTls};
 use tempfile::TempDir;
 
 /// More than anything here takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder that the server's user can get to, whoever runs the tests.
 fn home() -> TempDir {

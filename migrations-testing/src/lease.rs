@@ -9,6 +9,8 @@
 //! that database, and only those who connect to the same one judge by the lock. It is held by an open transaction
 //! rather than by the session, so that a pooler in transaction mode gives nobody else the connection.
 
+use std::sync::Mutex;
+
 use migrations_core::Database;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row};
@@ -37,7 +39,8 @@ const CANDIDATES: &str = "\
 
 /// A database that lives: its lock is held until this is dropped.
 pub(crate) struct Lease {
-    _holder: Client,
+    // A test shares its database with its threads, which a client alone does not let it do.
+    _holder: Mutex<Client>,
 }
 
 impl std::fmt::Debug for Lease {
@@ -51,7 +54,7 @@ impl Lease {
     pub(crate) fn take(mut session: Client, name: &str) -> Result<Option<Self>, postgres::Error> {
         session.batch_execute(HOLD)?;
         let is_free: bool = single(&mut session, TRY_LOCK, &[name])?.get(0);
-        Ok(is_free.then_some(Self { _holder: session }))
+        Ok(is_free.then_some(Self { _holder: Mutex::new(session) }))
     }
 }
 

@@ -45,6 +45,12 @@ fn tests_that_start_at_once_get_databases_of_their_own_on_one_server() {
 }
 
 #[test]
+fn threads_share_a_database() {
+    let test = TestDatabase::new().unwrap();
+    thread::scope(|scope| scope.spawn(|| test.client().unwrap().batch_execute("SELECT 1")).join().unwrap()).unwrap();
+}
+
+#[test]
 fn a_migrated_database_has_both_sets_and_the_tenants() {
     let migrator = Migrator::new(
         MigrationSet::new("shared")
