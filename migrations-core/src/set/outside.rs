@@ -265,8 +265,9 @@ impl Outside {
             format!("CREATE TEMPORARY TABLE {} (LIKE {})", Ident(table), relation(schema, table)),
             self.qualified(&plain, "pg_temp"),
             format!(
-                "SELECT replace(pg_get_indexdef(to_regclass({})), ' ON pg_temp.', ' ON ' || quote_ident({}) || '.') \
-                 = pg_get_indexdef(to_regclass({}))",
+                // Before PostgreSQL 15 the temporary schema goes by the name that it has in the catalog.
+                "SELECT regexp_replace(pg_get_indexdef(to_regclass({})), ' ON pg_temp(_[0-9]+)?[.]', \
+                 ' ON ' || quote_ident({}) || '.') = pg_get_indexdef(to_regclass({}))",
                 Literal(&relation("pg_temp", index)),
                 Literal(schema),
                 Literal(&relation(schema, index)),
