@@ -36,7 +36,7 @@ pub fn check_places(first: &str, second: &str) {
         let text = migration.sql_in_a_transaction();
         let is_text = text[offset..].starts_with(there);
         // The schema leads to the name that it stands in front of.
-        let is_schema = "\"acme\".".contains(there);
+        let is_schema = "\"acme\".pg_temp.".contains(there);
         // Between two parts it is the end of the first.
         let is_behind = offset == text.trim_end().len() && matches!(there, '\n' | ';');
         assert!(
