@@ -36,7 +36,7 @@ pub fn check_places(first: &str, second: &str) {
         let text = migration.sql_in_a_transaction();
         let is_text = text[offset..].starts_with(there);
         // The schema leads to the name that it stands in front of.
-        let is_schema = "\"acme\".".contains(there);
+        let is_schema = "\"acme\".pg_temp.".contains(there);
         // Between two parts it is the end of the first.
         let is_behind = offset == text.trim_end().len() && matches!(there, '\n' | ';');
         assert!(
@@ -51,8 +51,8 @@ pub fn check_places(first: &str, second: &str) {
         assert!((1..=line + 1).contains(&excerpt.column()), "{excerpt:?}");
     }
     for ((migration, reached), inserted) in set.migrations().iter().zip(reached).zip(inserted) {
-        let sent = migration.qualified(name.as_str()).text.chars().count();
-        assert!(inserted <= sent - migration.sql_in_a_transaction().chars().count(), "{}", migration.title());
+        let length = migration.qualified(name.as_str()).text.chars().count();
+        assert!(inserted <= length - migration.sql_in_a_transaction().chars().count(), "{}", migration.title());
         assert!(reached >= migration.sql_in_a_transaction().trim_end().chars().count(), "{}", migration.title());
     }
     for nowhere in [0, u32::MAX] {

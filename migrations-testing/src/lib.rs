@@ -18,7 +18,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It makes databases and nothing else; `migrations-embedded` has the servers, `migrations-core` the migrations.
+//! [`Difference`] says whether a tenant that is created today equals one that was upgraded step by step.
+//!
+//! It makes and compares databases, and nothing else; `migrations-embedded` has the servers, `migrations-core` the migrations.
 
 mod connection_string;
 mod error;
