@@ -24,6 +24,7 @@ use crate::plan;
 use crate::retry::{Mishaps, TRIES, is_lost, is_transient};
 use crate::script::{Job, Origin, Step};
 use crate::server_error::ServerError;
+use crate::settings::Commits;
 
 /// What became of a job.
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl<'a> Session<'a> {
 
     /// Brings one schema to the end of its set.
     pub(crate) fn apply(&mut self, job: &Job<'_>) -> Outcome {
-        let mut job = *job;
+        let mut job = Job { application_name: self.database.config().get_application_name(), ..*job };
         self.used(job.origin);
         let start = job.applied;
         job.settings.gate.pass(&mut self.client, Point::Planned);
@@ -170,13 +171,16 @@ impl<'a> Session<'a> {
                 Err(Refusal::FleetBusy) => return Outcome::FleetBusy,
                 Err(Refusal::Stale) => return Outcome::Stale,
                 Err(Refusal::Failed(mut failure)) => {
-                    if needs_commits(&job, &failure) {
-                        let smaller = job.steps();
-                        // A new tenant is not to be seen before its last commit: that is for who provisions it.
-                        if smaller.first() != Some(&step) && !job.is_new_tenant() {
-                            steps = VecDeque::from(smaller);
-                            continue;
-                        }
+                    // A new tenant is not to be seen before its last commit: that is for who provisions it.
+                    let mut more = job.settings.commits.increase(failure.sqlstate());
+                    while more && job.steps().first() == Some(&step) {
+                        more = job.settings.commits.increase(failure.sqlstate());
+                    }
+                    let smaller = job.steps();
+                    let is_about = Commits::may_help(failure.sqlstate());
+                    if is_about && smaller.first() != Some(&step) && !job.is_new_tenant() {
+                        steps = VecDeque::from(smaller);
+                        continue;
                     }
                     failure.applied = job.set.titles(start..job.applied);
                     failure.is_outside = is_outside;
@@ -219,16 +223,6 @@ impl<'a> Session<'a> {
             })
         })
     }
-}
-
-/// Whether a failure is that one migration uses the value that another one adds to an enumeration. From then on the
-/// process commits in between.
-fn needs_commits(job: &Job<'_>, failure: &Failure) -> bool {
-    let found = failure.sqlstate() == Some(SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE.code());
-    if found {
-        job.settings.needs_commits.store(true, Ordering::Relaxed);
-    }
-    found
 }
 
 /// What an error means for the job.

@@ -23,31 +23,38 @@ DISCARD SEQUENCES";
 
 /// What our own statements and every migration of one transaction run with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Local {
+pub(crate) struct Local<'a> {
+    /// The connection's own name. A pooler has set it for the session, and would believe that its client has none.
+    pub(crate) application_name: Option<&'a str>,
     pub(crate) lock_timeout: Duration,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
 }
 
-impl Local {
+impl Local<'_> {
     /// Sets it for the transaction, with the names of PostgreSQL in front of all others, and lets go of the locks that a
     /// migration took for the session.
     fn again(self) -> String {
         let mut calls = String::from("SELECT pg_catalog.pg_advisory_unlock_all()");
-        let mut set = |name: &str, value: &str| {
-            let _ = write!(calls, ", pg_catalog.set_config({}, {}, true)", Literal(name), Literal(value));
+        let mut set = |name: &str, value: &str, local: bool| {
+            let _ = write!(calls, ", pg_catalog.set_config({}, {}, {local})", Literal(name), Literal(value));
         };
-        set("search_path", "pg_catalog, pg_temp");
-        set("lock_timeout", &format!("{}ms", self.lock_timeout.as_millis()));
+        set("search_path", "pg_catalog, pg_temp", true);
+        set("lock_timeout", &format!("{}ms", self.lock_timeout.as_millis()), true);
         if !self.durable {
-            set("synchronous_commit", "off");
+            set("synchronous_commit", "off", true);
+        }
+        if let Some(name) = self.application_name {
+            set("application_name", name, false);
+            // The driver's.
+            set("client_encoding", "UTF8", false);
         }
         calls
     }
 }
 
 /// The statements behind a migration.
-pub(crate) fn epilogue(local: Local) -> String {
+pub(crate) fn epilogue(local: Local<'_>) -> String {
     format!("{UNDO};\n{}", local.again())
 }
 

@@ -142,7 +142,13 @@ objects AS MATERIALIZED (
     -- From here on what no schema holds.
     SELECT 'pg_extension'::regclass, e.oid, 0, e::text FROM pg_extension e WHERE NOT %database%
     UNION ALL
-    SELECT 'pg_cast'::regclass, c.oid, 0, c::text FROM pg_cast c WHERE NOT %database% AND c.oid >= 16384
+    -- A tenant's own types may have casts and transforms.
+    SELECT 'pg_cast'::regclass, c.oid, 0, c::text
+    FROM pg_cast c
+    WHERE NOT %database% AND c.oid >= 16384 AND NOT EXISTS (
+        SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.oid IN (c.castsource, c.casttarget) AND n.nspname <> 'pg_catalog' AND n.oid NOT IN (SELECT oid FROM outside)
+    )
     UNION ALL
     SELECT 'pg_language'::regclass, l.oid, 0, l::text FROM pg_language l WHERE NOT %database%
     UNION ALL
@@ -156,7 +162,12 @@ objects AS MATERIALIZED (
     UNION ALL
     SELECT 'pg_am'::regclass, a.oid, 0, a::text FROM pg_am a WHERE NOT %database%
     UNION ALL
-    SELECT 'pg_transform'::regclass, t.oid, 0, t::text FROM pg_transform t WHERE NOT %database%
+    SELECT 'pg_transform'::regclass, r.oid, 0, r::text
+    FROM pg_transform r
+    WHERE NOT %database% AND NOT EXISTS (
+        SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE t.oid = r.trftype AND n.nspname <> 'pg_catalog' AND n.oid NOT IN (SELECT oid FROM outside)
+    )
     UNION ALL
     SELECT 'pg_database'::regclass, d.oid, 0,
         ROW (d.datname, d.datdba, d.encoding, d.datistemplate, d.datallowconn, d.datconnlimit, d.dattablespace, d.datacl)::text
@@ -192,6 +203,6 @@ SELECT NULL, NULL, 0, 'rows of ' || c.oid::regclass,
 FROM pg_class c
 WHERE c.oid = ANY (ARRAY[%registry%]::regclass[])
 UNION ALL
-SELECT NULL, NULL, 0, 'setting ' || s.name, s.setting FROM pg_settings s
+SELECT NULL, NULL, -1, 'setting ' || s.name, s.setting FROM pg_settings s
 UNION ALL
 SELECT NULL, NULL, 0, 'the role', ROW (current_user, session_user)::text

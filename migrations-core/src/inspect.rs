@@ -8,12 +8,12 @@
 use std::collections::{HashMap, HashSet};
 
 use postgres::types::Type;
-use postgres::{Client, Error as DriverError};
+use postgres::{Client, Error as DriverError, SimpleQueryMessage};
 
 use crate::lock;
 use crate::script::{Job, Origin, Script};
 use crate::server_error::ServerError;
-use crate::sql::{BEGINNING, Literal};
+use crate::sql::{BEGINNING, Ident, Literal};
 
 const FINGERPRINT: &str = include_str!("fingerprint.sql");
 
@@ -87,12 +87,8 @@ pub(crate) fn send(client: &mut Client, job: &Job<'_>, script: &Script, allowed:
 
 fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<'_>) -> Result<(), Stopped> {
     let ours = |error| Stopped::Refused { error, sent: Script::default() };
-    let mut drops_are_its_own = false;
     for _ in 0..TRIES {
-        let mut found = apply(client, job, script, allowed)?;
-        if drops_are_its_own {
-            found.gone.clear();
-        }
+        let found = apply(client, job, script, allowed)?;
         if found.changed.is_empty() && found.gone.is_empty() {
             return finish(client, script);
         }
@@ -101,7 +97,6 @@ fn attempts(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allow
         if !outside.is_empty() {
             return Err(Stopped::Outside(Box::new(refusal(&outside))));
         }
-        drops_are_its_own = true;
     }
     let message = "other sessions keep changing what this tenant's migrations are compared with".to_owned();
     let hint = "run again when the changes outside of the tenants are done".to_owned();
@@ -113,18 +108,23 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     let ours = |error| Stopped::Refused { error, sent: Script::default() };
     let [opening, migrations, _] = script.around_migrations();
     client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
+    let newest = newest_oid(client, job).map_err(ours)?;
     let before = look(client, job, allowed).map_err(ours)?;
-    let own = match job.origin {
+    let mut own = match job.origin {
         Origin::Exists => own(client, job).map_err(ours)?,
         Origin::Created { .. } => HashSet::new(),
     };
+    own.extend(pairs(client, GONE).map_err(ours)?);
     if let Err(error) = client.batch_execute(&migrations.message()) {
         return Err(Stopped::Refused { error, sent: migrations });
     }
     let after = look(client, job, allowed).map_err(ours)?;
     let changed = differences(&before, &after);
     let changed = describe(client, changed).map_err(ours)?;
-    let gone = pairs(client, GONE).map_err(ours)?.into_iter().filter(|object| !own.contains(object)).collect();
+    // What came and went in between, temporary tables for one, is nobody else's.
+    let is_older = |object: i64| u32::try_from((newest - object).rem_euclid(1 << 32)).is_ok_and(|age| age < 1 << 31);
+    let gone = pairs(client, GONE).map_err(ours)?.into_iter();
+    let gone = gone.filter(|object| is_older(object.1) && !own.contains(object)).collect();
     Ok(Findings { before, changed, gone })
 }
 
@@ -186,6 +186,18 @@ fn look(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>) -> Result<See
     Ok(rows.iter().map(|row| (key(row), row.get(4))).collect())
 }
 
+/// An object of the newest number: what has a later one was made after this. Numbers come round.
+fn newest_oid(client: &mut Client, job: &Job<'_>) -> Result<i64, DriverError> {
+    let name = format!("{}.{}", Ident(job.schema()), Ident(&format!("migrate_{:016x}", fastrand::u64(..))));
+    let message = format!("CREATE TYPE {name} AS ENUM ();\nSELECT {}::regtype::oid;\nDROP TYPE {name}", Literal(&name));
+    let answers = client.simple_query(&message)?;
+    let oid = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    Ok(oid.unwrap_or(i64::MAX))
+}
+
 /// What depends on the schema: dropping any of it is the tenant's own business.
 fn own(client: &mut Client, job: &Job<'_>) -> Result<HashSet<(i64, i64)>, DriverError> {
     let query = format!(
@@ -207,7 +219,7 @@ fn pairs(client: &mut Client, query: &str) -> Result<Vec<(i64, i64)>, DriverErro
 fn differences(before: &Seen, after: &Seen) -> Vec<Key> {
     let new = after.iter().filter(|(key, content)| match before.get(key) {
         Some(old) => old != *content,
-        // A role of the tenant's own.
+        // A role of the tenant's own, or a setting of an extension that was loaded.
         None => key.part >= 0,
     });
     let dropped = before.keys().filter(|key| !after.contains_key(key));

@@ -13,7 +13,7 @@ use crate::registry;
 use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
-use crate::settings::Settings;
+use crate::settings::{Commits, Settings};
 use crate::sql::BEGINNING;
 use crate::unfinished;
 
@@ -48,7 +48,9 @@ impl<'a> Provisioning<'a> {
             return self.create_in_parts(session, name, id);
         }
         match self.create_as(session, &job, name) {
-            Err(Error::Failed(failure)) if is_shown && job.steps().len() > 1 => {
+            Err(Error::Failed(failure))
+                if is_shown && Commits::may_help(failure.sqlstate()) && job.steps().len() > 1 =>
+            {
                 log::info!("tenant {name} is made in several transactions: {}", failure.message());
                 self.create_in_parts(session, name, id)
             }

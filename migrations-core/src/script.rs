@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 use crate::epilogue::{self, Local};
 use crate::gate::Point;
@@ -43,6 +42,8 @@ pub(crate) struct Job<'a> {
     pub(crate) origin: Origin,
     /// The name that the last transaction gives to a schema which is made in several ones.
     pub(crate) rename_to: Option<&'a TenantName>,
+    /// The name of the connection that it is sent over.
+    pub(crate) application_name: Option<&'a str>,
     /// Whether the commit waits for the disk.
     pub(crate) durable: bool,
     /// Whether the transaction looks at what it wrote, and rolls back when something of it is not the tenant's.
@@ -110,6 +111,7 @@ impl<'a> Job<'a> {
             applied: 0,
             origin: Origin::Exists,
             rename_to: None,
+            application_name: None,
             durable,
             inspect: false,
             is_last_try: true,
@@ -155,9 +157,8 @@ impl<'a> Job<'a> {
         let is_apart = if is_new { Migration::is_apart_for_a_new_schema } else { Migration::is_outside_a_transaction };
         let mut steps = Vec::new();
         let mut start = all.start;
-        let commits = self.settings.needs_commits.load(Ordering::Relaxed);
         for index in all.clone() {
-            if commits && start < index && self.set.commits_in_front_of(index) {
+            if start < index && self.settings.commits.are_needed(self.set, index) {
                 steps.push(Step::Together(start..index));
                 start = index;
             }
@@ -286,8 +287,12 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn local(&self) -> Local {
-        Local { lock_timeout: self.settings.lock_timeout, durable: self.durable }
+    fn local(&self) -> Local<'a> {
+        Local {
+            application_name: self.application_name,
+            lock_timeout: self.settings.lock_timeout,
+            durable: self.durable,
+        }
     }
 
     pub(crate) fn lock_timeout(&self) -> String {
@@ -523,9 +528,12 @@ mod tests {
     fn a_local_setting_does_not_reach_the_next_migration() -> Result<(), crate::Error> {
         let (settings, set, name) = (Settings::default(), set()?, "acme".parse()?);
         let message = job(&settings, &set, &name, Origin::Created { id: None }).script(0..4).message();
-        let (before, after) = message.split_once("RESET lock_timeout").unwrap_or_default();
-        assert!(before.contains("SELECT 2"));
-        assert!(after.contains("SET LOCAL lock_timeout = '3000ms'") && after.contains("SELECT nmae"));
+        let (_, behind) = message.split_once("SELECT 2").unwrap_or_default();
+        let (between, after) = behind.split_once("SET LOCAL search_path = \"acme\"").unwrap_or_default();
+        let places =
+            ["RESET ALL", "set_config('lock_timeout', '3000ms', true)", "INSERT INTO"].map(|sql| between.find(sql));
+        assert!(places.is_sorted() && places[0].is_some(), "{between}");
+        assert!(after.contains("SELECT nmae"));
         Ok(())
     }
 }

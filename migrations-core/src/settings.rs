@@ -1,7 +1,7 @@
 //! How a run behaves, and who is told of what happens in it.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::keepalive;
 use crate::lock::Polling;
 use crate::name::{RoleName, SchemaName};
 use crate::registry::Layout;
+use crate::set::MigrationSet;
 
 type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
@@ -43,12 +44,47 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     /// Held by the one worker of this process that may hold two of a pooler's connections at a time.
     pub(crate) pooled: Arc<Mutex<()>>,
-    /// Whether migrations of one schema need commits between them: before PostgreSQL 17 a value that one of them adds to an
-    /// enumeration cannot be used by a later one in the same transaction. Found out by trying.
-    pub(crate) needs_commits: Arc<AtomicBool>,
+    /// Where one schema's migrations are committed one by one. Found out by trying.
+    pub(crate) commits: Arc<Commits>,
     /// What ends a run.
     pub(crate) interrupt: Interrupt,
     pub(crate) gate: Gate,
+}
+
+/// Where commits belong between the migrations of one schema, which are one transaction as long as they can be.
+#[derive(Debug, Default)]
+pub(crate) struct Commits(AtomicU8);
+
+impl Commits {
+    /// Behind a value that was added to an enumeration: before PostgreSQL 17 it cannot be used in the same transaction.
+    const AT_ENUM_VALUES: u8 = 1;
+    /// Behind every migration: a check that is deferred by its definition stands in the way of a later `ALTER TABLE`.
+    const EVERYWHERE: u8 = 2;
+
+    /// Whether one belongs in front of this migration.
+    pub(crate) fn are_needed(&self, set: &MigrationSet, index: usize) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            0 => false,
+            Self::AT_ENUM_VALUES => set.commits_in_front_of(index),
+            _ => true,
+        }
+    }
+
+    /// Whether a failure with this code can be about too few commits.
+    pub(crate) fn may_help(sqlstate: Option<&str>) -> bool {
+        matches!(sqlstate, Some("55P04" | "55006"))
+    }
+
+    /// Commits at more places from now on, when a failure with this code can be about too few.
+    pub(crate) fn increase(&self, sqlstate: Option<&str>) -> bool {
+        let least = match sqlstate {
+            Some("55P04") => self.0.load(Ordering::Relaxed) + Self::AT_ENUM_VALUES,
+            // Pending trigger events.
+            Some("55006") => Self::EVERYWHERE,
+            _ => return false,
+        };
+        self.0.fetch_max(least.min(Self::EVERYWHERE), Ordering::Relaxed) < Self::EVERYWHERE
+    }
 }
 
 /// How many failures a run takes before it stops taking further tenants.
@@ -81,7 +117,7 @@ impl Default for Settings {
             inspected: Arc::default(),
             keep_alive: keepalive::EVERY,
             pooled: Arc::default(),
-            needs_commits: Arc::default(),
+            commits: Arc::default(),
             interrupt: Interrupt::default(),
             gate: Gate::default(),
         }

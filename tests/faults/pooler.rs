@@ -27,9 +27,10 @@ fn leftovers(site: &Site, pooler: &PgBouncer, database: &str) -> Vec<String> {
     }
     let mut found = Vec::new();
     for client in &mut clients {
-        // A transaction sets its own isolation; what the pooler itself sets in a session, on behalf of its clients, is not ours.
+        // A setting that was put back and set for a transaction since then keeps the session as its source, with its old
+        // value. A transaction sets its own isolation; what the pooler itself sets in a session, on behalf of its clients, is not ours.
         let question = "SELECT 'setting ' || name || ' = ' || setting FROM pg_settings \
-                        WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'application_name', 'client_encoding', 'DateStyle', \
+                        WHERE source = 'session' AND setting IS DISTINCT FROM reset_val AND name NOT IN ('transaction_isolation', 'application_name', 'client_encoding', 'DateStyle', \
                               'TimeZone', 'standard_conforming_strings', 'IntervalStyle') \
                         UNION ALL SELECT 'search_path = ' || current_setting('search_path') \
                               WHERE current_setting('search_path') <> '\"$user\", public' \

@@ -222,3 +222,19 @@ fn what_is_allowed_by_directive_or_in_code_is_done() {
     assert!(Migrator::new(shared(), same).run(test.database()).unwrap().is_success());
     assert!(tenant().allow_schema("V9__none", "public").is_err() && tenant().allow_schema("V2__meant", "$$").is_err());
 }
+
+#[test]
+fn an_applied_file_that_changed_a_shared_table_by_its_bare_name_goes_on() {
+    let insert = ("V2__plan", "INSERT INTO plans VALUES ('basic') ON CONFLICT DO NOTHING");
+    let tenant = || set("tenant", &[NOTES, insert]);
+    let shared = || migrator(&[]).shared_set().clone();
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let run = |tenant| Migrator::new(shared(), tenant).run(test.database()).unwrap();
+    assert_eq!(run(tenant()).failures[0].sqlstate(), Some("42P01"));
+    assert_eq!(run(tenant().as_written("V2__plan").unwrap()).failures[0].sqlstate(), Some("MGI01"));
+    let old = || tenant().as_written("V2__plan").unwrap().allow_schema("V2__plan", "public").unwrap();
+    assert!(run(old()).is_success());
+    assert!(Migrator::new(shared(), old()).get_or_create_tenant(test.database(), &name("globex")).unwrap().1);
+    assert_eq!(column(&test, "SELECT code FROM plans"), ["basic"]);
+    assert_eq!(old().digest(), tenant().digest(), "the checksum stays");
+}

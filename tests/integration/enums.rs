@@ -127,3 +127,25 @@ fn callers_at_once_make_one_tenant_in_parts() {
     assert_whole(&test, "acme");
     assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '\\_\\_spare%'"), 0);
 }
+
+#[test]
+fn a_check_that_is_deferred_by_its_definition_does_not_keep_a_new_tenant_from_being_made() {
+    let tree = (
+        "V1__tree",
+        "CREATE TABLE nodes (id bigint PRIMARY KEY, parent bigint REFERENCES nodes DEFERRABLE INITIALLY DEFERRED);\n\
+         INSERT INTO nodes VALUES (2, 1), (1, NULL);",
+    );
+    // The row was inserted by the same transaction, so its key is checked again.
+    let fill = (
+        "V2__fill",
+        "ALTER TABLE nodes ADD COLUMN title text; UPDATE nodes SET title = 'x'; \
+         ALTER TABLE nodes ALTER COLUMN title SET NOT NULL",
+    );
+    let test = with_tenants(&migrator(&[]), &["old"]);
+    for set in [&[tree][..], &[tree, fill][..]] {
+        assert!(migrator(set).run(test.database()).unwrap().is_success());
+    }
+    assert!(migrator(&[tree, fill]).get_or_create_tenant(test.database(), &name("acme")).unwrap().1);
+    assert_eq!(column(&test, "SELECT title FROM acme.nodes"), ["x", "x"]);
+    assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '\\_\\_spare%'"), 0);
+}

@@ -20,6 +20,7 @@ use crate::lock::Polling;
 use crate::mark::{Begun, Mark};
 use crate::script::Job;
 use crate::set::{Migration, Mode, Outside};
+use crate::sql::Ident;
 
 /// The lock holder waits for as long as an index takes. Not every server has each of these settings.
 const WITHOUT_TIMEOUTS: &str = "SELECT set_config(name, '0', true) FROM pg_settings \
@@ -126,10 +127,7 @@ impl Session<'_> {
 
 /// What the session of a migration outside a transaction is opened with, since `SET LOCAL` holds nowhere in it.
 fn session_settings(job: &Job<'_>) -> Vec<(&'static str, String)> {
-    let mut settings =
-        vec![("search_path", job.path()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())];
-    settings.extend(job.role().map(|role| ("role", role.to_owned())));
-    settings
+    vec![("search_path", job.path()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())]
 }
 
 fn titled(job: &Job<'_>, migration: &Migration, error: &postgres::Error) -> Refusal {
@@ -182,7 +180,18 @@ impl Direct {
             client.batch_execute(&job.mark_in_flight(&mark)).map_err(at_start)?;
         }
         let sent = statement.qualified(migration.sql(), schema);
-        let Err(error) = client.batch_execute(&sent) else { return Ok(()) };
+        // The session is ours alone, and closed afterwards. Behind a pooler it is not, and nothing is sent there that the
+        // migrating role, a member of the tenants', would do otherwise.
+        let role = job.role().filter(|_| self.is_set);
+        if let Some(role) = role {
+            client.batch_execute(&format!("SET ROLE {}", Ident(role))).map_err(at_start)?;
+        }
+        let done = client.batch_execute(&sent);
+        if role.is_some() {
+            // On a connection that is lost there is nothing to reset.
+            let _ = client.batch_execute("RESET ROLE");
+        }
+        let Err(error) = done else { return Ok(()) };
         let offset = match error.as_db_error().and_then(|found| found.position()) {
             Some(ErrorPosition::Original(position)) => {
                 let characters = usize::try_from(*position).unwrap_or(1).saturating_sub(1);

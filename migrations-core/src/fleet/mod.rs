@@ -236,7 +236,12 @@ impl<'a> Fleet<'a> {
     }
 
     fn job<'b>(&'b self, name: &'b TenantName, claim: Claim, origin: Origin) -> Job<'b> {
-        Job { origin, durable: self.durable, ..Job::new(self.settings, self.set, Owner::Tenant(name), claim) }
+        Job {
+            origin,
+            application_name: self.database.config().get_application_name(),
+            durable: self.durable,
+            ..Job::new(self.settings, self.set, Owner::Tenant(name), claim)
+        }
     }
 
     /// Deals with several tenants in one transaction, and so in one commit. Whatever cannot be done so, and all of them

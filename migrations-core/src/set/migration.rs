@@ -163,13 +163,18 @@ impl Migration {
         &self.allowed_schemas
     }
 
-    pub(super) fn allow_schema(&mut self, schema: SchemaName) {
+    pub(super) fn allow_schema(&mut self, schema: &SchemaName) {
         self.allowed_schemas.push(schema.to_string());
     }
 
     /// Whether it says that it changes what no schema holds: extensions, settings of the database, publications.
     pub(crate) fn allows_database(&self) -> bool {
         self.allows_database
+    }
+
+    /// Sends its text as it is.
+    pub(super) fn keep_as_written(&mut self) {
+        self.targets = Targets::default();
     }
 
     pub(super) fn allow_database(&mut self) {

@@ -127,7 +127,7 @@ impl MigrationSet {
     /// When the set has no migration of this title, or the schema is not a name.
     pub fn allow_schema(mut self, title: &str, schema: &str) -> Result<Self, crate::Error> {
         let schema = schema.parse()?;
-        self.migration_mut(title)?.allow_schema(schema);
+        self.migration_mut(title)?.allow_schema(&schema);
         Ok(self)
     }
 
@@ -139,6 +139,19 @@ impl MigrationSet {
     /// When the set has no migration of this title.
     pub fn allow_database(mut self, title: &str) -> Result<Self, crate::Error> {
         self.migration_mut(title)?.allow_database();
+        Ok(self)
+    }
+
+    /// Sends a migration as it is written, without its schema in front of the names that it changes. For a file that is
+    /// applied already, cannot be edited, and changed a shared table by its bare name; such a file is also to be named in
+    /// [`allow_schema`](Self::allow_schema). An unqualified name falls through to what all tenants share wherever the tenant
+    /// has nothing of that name, so this is to be used for no other file.
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title.
+    pub fn as_written(mut self, title: &str) -> Result<Self, crate::Error> {
+        self.migration_mut(title)?.keep_as_written();
         Ok(self)
     }
 
