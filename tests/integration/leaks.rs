@@ -70,7 +70,9 @@ const SEEN: &str = "CREATE TABLE seen AS SELECT current_user::text AS role, sess
     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 2) AS locks, \
     (SELECT count(*) FROM pg_class WHERE relpersistence = 't') AS temporary";
 
-const LEAKS: [&str; 11] = [
+const LEAKS: [&str; 13] = [
+    "SET LOCAL SCHEMA 'public'",
+    "SET LOCAL TIME ZONE 'Asia/Tokyo'; SET LOCAL work_mem = '77MB'",
     "SELECT set_config('work_mem', '77MB', NOT true)",
     "DO $$ BEGIN PERFORM set_config('statement_timeout', '77s', false); END $$",
     "DO $$ BEGIN SET work_mem = '77MB'; SET session_replication_role = replica; END $$",
@@ -130,4 +132,14 @@ fn a_deferred_check_is_made_before_the_next_migration_as_it_is_stepwise() {
     assert_eq!(report.failures[0].sqlstate(), Some("23503"), "{:?}", report.failures);
     assert_eq!(report.failures[0].migration(), Some("V4__orphan"));
     assert_eq!(number(&test, "SELECT count(*) FROM acme.nodes"), 4);
+}
+
+#[test]
+fn a_sequence_of_one_migration_is_not_remembered_by_the_next() {
+    let draw = ("V1__draw", "CREATE SEQUENCE numbers CACHE 10; SELECT nextval('numbers')");
+    let last = ("V2__last", "SELECT lastval()");
+    let test = with_tenants(&migrator(&[]), &["acme", "globex"]);
+    let report = migrator(&[draw, last]).jobs(1).run(test.database()).unwrap();
+    // What a session of its own would say.
+    assert_eq!(report.failures.iter().filter_map(|f| f.sqlstate()).collect::<Vec<_>>(), ["55000", "55000"]);
 }
