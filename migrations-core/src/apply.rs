@@ -146,6 +146,11 @@ impl<'a> Session<'a> {
         job.settings.gate.pass(&mut self.client, Point::Planned);
         let mut steps = VecDeque::from(job.steps());
         while let Some(step) = steps.pop_front() {
+            if job.settings.interrupt.is_raised() {
+                let mut failure = interrupted(&job);
+                failure.applied = job.set.titles(start..job.applied);
+                return Outcome::Failed(Box::new(failure));
+            }
             let is_outside = matches!(step, Step::Outside(_));
             let end = match &step {
                 Step::Together(range) => range.end,
@@ -172,12 +177,12 @@ impl<'a> Session<'a> {
                 Err(Refusal::Stale) => return Outcome::Stale,
                 Err(Refusal::Failed(mut failure)) => {
                     // A new tenant is not to be seen before its last commit: that is for who provisions it.
-                    let mut more = job.settings.commits.increase(failure.sqlstate());
+                    let is_about = Commits::may_help(job.set, failure.sqlstate()) && matches!(step, Step::Together(_));
+                    let mut more = is_about && job.settings.commits.increase(failure.sqlstate());
                     while more && job.steps().first() == Some(&step) {
                         more = job.settings.commits.increase(failure.sqlstate());
                     }
                     let smaller = job.steps();
-                    let is_about = Commits::may_help(failure.sqlstate());
                     if is_about && smaller.first() != Some(&step) && !job.is_new_tenant() {
                         steps = VecDeque::from(smaller);
                         continue;
@@ -240,6 +245,13 @@ fn refusal(job: &Job<'_>, error: &postgres::Error, describe: impl FnOnce(&mut Fa
             Refusal::Failed(Box::new(failure))
         }
     }
+}
+
+/// What a cancelled statement would be, between two of them.
+fn interrupted(job: &Job<'_>) -> Failure {
+    let hint = "run again, which goes on where this ended".to_owned();
+    let error = ServerError::raised(SqlState::QUERY_CANCELED.code(), "the run was interrupted".to_owned(), hint);
+    failure(job, Reason::Server(error))
 }
 
 /// A failure that is not about a place in a migration.

@@ -195,6 +195,15 @@ UNION ALL
 -- A tenant may bring roles of its own; those that are there are not changed.
 SELECT 'pg_authid'::regclass::oid::int8, r.oid::int8, -1, NULL, r::text FROM pg_roles r WHERE NOT %database%
 UNION ALL
+SELECT NULL, NULL, 0, format('membership of %s in %s', m.member::regrole, m.roleid::regrole), m::text
+FROM pg_auth_members m
+WHERE NOT %database% AND m.roleid::int8 <= %newest% AND m.member::int8 <= %newest%
+UNION ALL
+SELECT d.classoid::int8, d.objoid::int8, -2, NULL, d.description
+FROM pg_shdescription d
+WHERE NOT %database% AND d.objoid::int8 <= %newest%
+    AND (d.classoid = 'pg_authid'::regclass OR d.objoid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+UNION ALL
 SELECT NULL, NULL, 0, 'rows of ' || c.oid::regclass,
     ROW (
         pg_stat_get_xact_tuples_inserted(c.oid), pg_stat_get_xact_tuples_updated(c.oid),

@@ -70,6 +70,8 @@ pub(crate) enum Stopped {
 
 /// What is found of a script that was applied, and not yet committed.
 struct Findings {
+    /// What has a later number was made by the script, or since.
+    newest: i64,
     before: Seen,
     changed: Vec<(Key, String)>,
     gone: Vec<(i64, i64)>,
@@ -109,7 +111,7 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     let [opening, migrations, _] = script.around_migrations();
     client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
     let newest = newest_oid(client, job).map_err(ours)?;
-    let before = look(client, job, allowed).map_err(ours)?;
+    let before = look(client, job, allowed, newest).map_err(ours)?;
     let mut own = match job.origin {
         Origin::Exists => own(client, job).map_err(ours)?,
         Origin::Created { .. } => HashSet::new(),
@@ -118,14 +120,14 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     if let Err(error) = client.batch_execute(&migrations.message()) {
         return Err(Stopped::Refused { error, sent: migrations });
     }
-    let after = look(client, job, allowed).map_err(ours)?;
+    let after = look(client, job, allowed, newest).map_err(ours)?;
     let changed = differences(&before, &after);
     let changed = describe(client, changed).map_err(ours)?;
     // What came and went in between, temporary tables for one, is nobody else's.
     let is_older = |object: i64| u32::try_from((newest - object).rem_euclid(1 << 32)).is_ok_and(|age| age < 1 << 31);
     let gone = pairs(client, GONE).map_err(ours)?.into_iter();
     let gone = gone.filter(|object| is_older(object.1) && !own.contains(object)).collect();
-    Ok(Findings { before, changed, gone })
+    Ok(Findings { newest, before, changed, gone })
 }
 
 fn finish(client: &mut Client, script: &Script) -> Result<(), Stopped> {
@@ -142,7 +144,7 @@ fn confirm(
     found: &Findings,
 ) -> Result<Vec<String>, DriverError> {
     client.batch_execute(&format!("BEGIN;\n{}", BEGINNING.join(";\n")))?;
-    let back = look(client, job, allowed)?;
+    let back = look(client, job, allowed, found.newest)?;
     // The server counts what a transaction wrote, whether it was rolled back or not.
     let is_count = |key: &Key| key.name.as_ref().is_some_and(|name| name.starts_with("rows of "));
     let is_back = |key: &Key| is_count(key) || found.before.get(key) == back.get(key);
@@ -165,12 +167,15 @@ fn confirm(
     )?;
     outside.extend(rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()));
     client.batch_execute("ROLLBACK")?;
+    if outside.iter().any(|name: &String| !name.is_empty()) {
+        outside.retain(|name| !name.is_empty());
+    }
     outside.sort();
     outside.dedup();
     Ok(outside)
 }
 
-fn look(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>) -> Result<Seen, DriverError> {
+fn look(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>, newest: i64) -> Result<Seen, DriverError> {
     let layout = job.layout();
     let own = [job.schema()];
     let inside: Vec<_> = allowed.schemas.iter().chain(&own).map(|name| Literal(name).to_string()).collect();
@@ -180,6 +185,7 @@ fn look(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>) -> Result<See
         .replace("%allowed%", &format!("ARRAY[{}]", inside.join(", ")))
         .replace("%tenants%", &layout.table("tenants"))
         .replace("%registry%", &registry.join(", "))
+        .replace("%newest%", &newest.to_string())
         .replace("%database%", if allowed.database { "true" } else { "false" });
     let rows = client.query_typed(&query, &[])?;
     let key = |row: &postgres::Row| Key { class: row.get(0), object: row.get(1), part: row.get(2), name: row.get(3) };
@@ -220,7 +226,7 @@ fn differences(before: &Seen, after: &Seen) -> Vec<Key> {
     let new = after.iter().filter(|(key, content)| match before.get(key) {
         Some(old) => old != *content,
         // A role of the tenant's own, or a setting of an extension that was loaded.
-        None => key.part >= 0,
+        None => key.part != -1,
     });
     let dropped = before.keys().filter(|key| !after.contains_key(key));
     let mut keys: Vec<_> = new.map(|(key, _)| key).chain(dropped).cloned().collect();
@@ -262,8 +268,12 @@ fn refusal(outside: &[String]) -> ServerError {
         more => format!(" and {more} more"),
     };
     let message = format!("the migrations changed what is not the tenant's: {named}{more}");
-    let hint = "what all tenants share is changed by a migration of the shared set; where a tenant's migration means it, \
-                say `-- migrate: allow-schema NAME` on top, or `allow-database` for what no schema holds \
-                (MigrationSet::allow_schema and allow_database in code, for a file that is applied already)";
+    let hint = if outside.iter().any(|name| name.starts_with("extension ")) {
+        "an extension is the database's: create it in a migration of the shared set, or by hand, before the tenants"
+    } else {
+        "what all tenants share is changed by a migration of the shared set; where a tenant's migration means it, say \
+         `-- migrate: allow-schema NAME` on top, or `allow-database` for what no schema holds \
+         (MigrationSet::allow_schema and allow_database in code, for a file that is applied already)"
+    };
     ServerError::raised(lock::TRESPASS, message, hint.to_owned())
 }

@@ -49,7 +49,7 @@ impl<'a> Provisioning<'a> {
         }
         match self.create_as(session, &job, name) {
             Err(Error::Failed(failure))
-                if is_shown && Commits::may_help(failure.sqlstate()) && job.steps().len() > 1 =>
+                if is_shown && Commits::may_help(self.set, failure.sqlstate()) && job.steps().len() > 1 =>
             {
                 log::info!("tenant {name} is made in several transactions: {}", failure.message());
                 self.create_in_parts(session, name, id)
@@ -78,7 +78,13 @@ impl<'a> Provisioning<'a> {
     }
 
     /// Goes on where a schema stands that is made in several transactions; `false` when the tenant is there.
-    fn resume(&self, session: &mut Session<'_>, job: &mut Job<'_>, name: &TenantName) -> Result<bool, Error> {
+    fn resume<'b>(
+        &self,
+        session: &mut Session<'_>,
+        job: &mut Job<'b>,
+        first: &Job<'b>,
+        name: &TenantName,
+    ) -> Result<bool, Error> {
         let layout = &self.settings.layout;
         if registry::find(&mut session.client, layout, name)?.is_some() {
             return Ok(false);
@@ -87,6 +93,9 @@ impl<'a> Provisioning<'a> {
             job.origin = Origin::Exists;
             job.applied = claim.digest.and_then(|digest| self.set.position(digest)).unwrap_or_default();
             job.claim = claim;
+        } else {
+            // It was never begun, or a sweep has taken it: from the beginning, in either case.
+            *job = *first;
         }
         Ok(true)
     }
@@ -100,8 +109,8 @@ impl<'a> Provisioning<'a> {
         }
     }
 
-    fn create_as(&self, session: &mut Session<'_>, job: &Job<'_>, name: &TenantName) -> Result<bool, Error> {
-        let mut job = *job;
+    fn create_as(&self, session: &mut Session<'_>, first: &Job<'_>, name: &TenantName) -> Result<bool, Error> {
+        let mut job = *first;
         let mut retries = Retries::new(self.mishaps);
         let mut polling = Polling::new(self.settings.lock_wait);
         let mut is_again = false;
@@ -110,7 +119,7 @@ impl<'a> Provisioning<'a> {
                 return Err(Error::Interrupted);
             }
             job.is_last_try = !retries.are_left();
-            if is_again && job.rename_to.is_some() && !self.resume(session, &mut job, name)? {
+            if is_again && job.rename_to.is_some() && !self.resume(session, &mut job, first, name)? {
                 return Ok(false);
             }
             is_again = true;
@@ -160,11 +169,16 @@ pub(crate) fn sweep(session: &mut Session<'_>, settings: &Settings) -> Result<()
     let doing = "looking for new tenants that were never finished";
     let rows = session.client.query_typed(&query, &[]).map_err(|error| Error::from_driver(doing, &error))?;
     for row in &rows {
-        let hidden: TenantName = row.get::<_, &str>(0).parse()?;
+        let Ok(hidden) = row.get::<_, &str>(0).parse::<TenantName>() else { continue };
         let message = format!("{};\n{}", BEGINNING.join(";\n"), unfinished::discard(&settings.layout, &hidden, true));
         match session.client.batch_execute(&message) {
             Ok(()) => log::info!("schema {hidden}, which a run that was cut off had begun, is dropped"),
             Err(error) if error.code().is_some_and(lock::is_refusal) => log::debug!("schema {hidden} is being made"),
+            Err(error) if error.as_db_error().is_some() => {
+                log::warn!(
+                    "schema {hidden}, which a run that was cut off had begun, is dropped by a later run: {error}"
+                );
+            }
             Err(error) => return Err(Error::from_driver(format!("dropping schema {hidden}"), &error)),
         }
     }

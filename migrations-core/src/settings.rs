@@ -71,8 +71,13 @@ impl Commits {
     }
 
     /// Whether a failure with this code can be about too few commits.
-    pub(crate) fn may_help(sqlstate: Option<&str>) -> bool {
-        matches!(sqlstate, Some("55P04" | "55006"))
+    pub(crate) fn may_help(set: &MigrationSet, sqlstate: Option<&str>) -> bool {
+        match sqlstate {
+            Some("55P04") => true,
+            // Pending trigger events, and other things.
+            Some("55006") => set.defers(),
+            _ => false,
+        }
     }
 
     /// Commits at more places from now on, when a failure with this code can be about too few.

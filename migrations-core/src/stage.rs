@@ -190,7 +190,8 @@ pub(crate) fn locked(
 ) -> Result<bool, Error> {
     let what = format!("tenant {name}");
     let guard = lock::guard(&settings.layout.registry, Lock::Tenant(name), stale);
-    let message = format!("{};\n{guard};\n{sql}", BEGINNING.join(";\n"));
+    let timeout = settings.lock_timeout.as_millis();
+    let message = format!("{};\n{guard};\nSET LOCAL lock_timeout = '{timeout}ms';\n{sql}", BEGINNING.join(";\n"));
     let mut polling = Polling::new(settings.lock_wait);
     loop {
         let Err(error) = session.client.batch_execute(&message) else { return Ok(true) };

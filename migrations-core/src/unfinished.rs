@@ -72,7 +72,7 @@ pub(crate) fn discard(layout: &Layout, hidden: &TenantName, only_expired: bool) 
     let guard =
         lock::guard(&layout.registry, Lock::Tenant(hidden), if only_expired { in_use.as_str() } else { "false" });
     format!(
-        "{guard};\nDROP SCHEMA IF EXISTS {} CASCADE;\nDELETE FROM {} WHERE schema_name = {name};\n\
+        "{guard};\nSET LOCAL lock_timeout = '1s';\nDROP SCHEMA IF EXISTS {} CASCADE;\nDELETE FROM {} WHERE schema_name = {name};\n\
          DELETE FROM {leases} WHERE name = 'unfinished' AND holder = {name}",
         Ident(hidden.as_str()),
         layout.table("tenants"),

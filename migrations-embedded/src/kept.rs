@@ -188,8 +188,14 @@ const REMOVE: &str = r#"rm -rf -- "$1""#;
 const RENAME: &str = r#"mv -f -- "$1" "$2""#;
 
 /// What is in a folder whose data, of whatever version, is to be removed: nothing that matters, or why it cannot be used.
-fn look_at_what_goes(dir: &Path, _: &Account) -> Result<Content, Error> {
-    no_other_things(dir, &[DATA]).map(|()| Content::Nothing)
+fn look_at_what_goes(dir: &Path, account: &Account) -> Result<Content, Error> {
+    let data = dir.join(DATA);
+    let is_cluster = cluster::version(&data)?.is_some();
+    if is_cluster {
+        is_owned(&data, account)?;
+    }
+    // A folder of that name with anything else in it is somebody's.
+    no_other_things(dir, if is_cluster { &[DATA] } else { &[] }).map(|()| Content::Nothing)
 }
 
 /// Why the lock is not to be had.

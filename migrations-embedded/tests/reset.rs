@@ -77,3 +77,14 @@ fn a_server_that_died_is_told_with_the_end_of_its_log() {
     server.restart().unwrap();
     assert_eq!(liveness.gone(), None);
 }
+
+#[test]
+fn a_reset_leaves_data_alone_that_is_no_servers() {
+    let temp = open_folder();
+    let dir = temp.path().join("thesis");
+    fs::create_dir_all(dir.join("data")).unwrap();
+    fs::write(dir.join("data/thesis.txt"), "years of work").unwrap();
+    let error = reset(&dir).unwrap_err();
+    assert!(matches!(error, Error::NotACluster { .. }), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("data/thesis.txt")).unwrap(), "years of work");
+}

@@ -16,7 +16,8 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Row};
 
 /// Opens the transaction that holds a lock; it lasts as long as the test.
-const HOLD: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
+const HOLD: &str = "BEGIN; SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
+                    WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 /// Takes the lock of the database that is named.
 const TRY_LOCK: &str = "SELECT pg_catalog.pg_try_advisory_xact_lock(\

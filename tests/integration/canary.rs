@@ -52,7 +52,7 @@ fn outside(test: &TestDatabase) -> Vec<String> {
 }
 
 /// What a tenant's migration executes, and what the refusal has to name.
-const LEAKS: [(&str, &str); 47] = [
+const LEAKS: [(&str, &str); 49] = [
     ("DROP TABLE public.plans CASCADE", "table public.plans"),
     ("DROP TABLE public.countries CASCADE", "table public.countries"),
     ("DROP VIEW public.plan_codes", "view public.plan_codes"),
@@ -102,12 +102,15 @@ const LEAKS: [(&str, &str); 47] = [
     ("TRUNCATE public.plan_countries", "table public.plan_countries"),
     ("CREATE EXTENSION pg_trgm", "extension pg_trgm"),
     ("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor", "default privileges"),
+    ("GRANT pg_monitor TO role_of_a_canary", "membership of role_of_a_canary in pg_monitor"),
+    ("COMMENT ON ROLE role_of_a_canary IS ''x''", "role role_of_a_canary"),
     ("UPDATE migrations.tenants SET metadata = ''{\"seats\": 1}''", "rows of migrations.tenants"),
 ];
 
 #[test]
 fn what_is_dropped_altered_or_granted_outside_by_execute_is_refused_whole() {
     let test = with_tenants(&sharing(&[NOTES]), &["acme", "globex"]);
+    execute(&test, "DROP ROLE IF EXISTS role_of_a_canary; CREATE ROLE role_of_a_canary");
     let before = outside(&test);
     let only = || RunOptions::new().only([name("acme")]);
     for (leak, what) in LEAKS {

@@ -149,3 +149,24 @@ fn a_check_that_is_deferred_by_its_definition_does_not_keep_a_new_tenant_from_be
     assert_eq!(column(&test, "SELECT title FROM acme.nodes"), ["x", "x"]);
     assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '\\_\\_spare%'"), 0);
 }
+
+#[test]
+fn what_cannot_be_swept_now_stops_no_run() {
+    let test = with_tenants(&all(), &["acme"]);
+    let schema = "__spare_new_0000000000000001";
+    execute(
+        &test,
+        &format!(
+            "CREATE SCHEMA {schema}; CREATE TABLE {schema}.notes (); \
+             INSERT INTO migrations.tenants (schema_name, status, version, digest) VALUES ('{schema}', 'unfinished', 1, 1)"
+        ),
+    );
+    let mut dump = test.client().unwrap();
+    dump.batch_execute(&format!("BEGIN; LOCK TABLE {schema}.notes IN ACCESS SHARE MODE")).unwrap();
+    let (_, created) = all().get_or_create_tenant(test.database(), &name("globex")).unwrap();
+    assert!(created && all().run(test.database()).unwrap().is_unchanged());
+    assert!(exists(&test, &format!("{schema}.notes")));
+    dump.batch_execute("ROLLBACK").unwrap();
+    assert!(all().run(test.database()).unwrap().is_unchanged());
+    assert!(!exists(&test, &format!("{schema}.notes")));
+}

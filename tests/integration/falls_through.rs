@@ -162,6 +162,8 @@ const IS_REFUSED: &[&str] = &[
     "DELETE FROM cheap",
     "MERGE INTO plans p USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
     "WITH gone AS (DELETE FROM plans RETURNING code) SELECT count(*) FROM gone",
+    "CREATE TABLE kept AS WITH gone AS (DELETE FROM plans RETURNING code) SELECT count(*) FROM gone",
+    "CREATE TEMP TABLE kept (n) ON COMMIT DROP AS WITH gone AS (UPDATE plans SET code = 'x' RETURNING code) SELECT count(*) FROM gone",
     "CREATE TABLE mine (code text); WITH new AS (UPDATE plans SET price = 3 RETURNING code) INSERT INTO mine SELECT * FROM new",
     "COPY plans (code) FROM '/dev/null'",
     "SELECT setval('numbers', 1)",

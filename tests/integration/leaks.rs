@@ -143,3 +143,34 @@ fn a_sequence_of_one_migration_is_not_remembered_by_the_next() {
     // What a session of its own would say.
     assert_eq!(report.failures.iter().filter_map(|f| f.sqlstate()).collect::<Vec<_>>(), ["55000", "55000"]);
 }
+
+#[test]
+fn a_constraint_that_a_later_migration_creates_is_deferred_as_it_says() {
+    let first = ("V1__first", "CREATE TABLE one (id int)");
+    let tree = (
+        "V2__tree",
+        "CREATE TABLE node (id int PRIMARY KEY, parent int REFERENCES node (id) DEFERRABLE INITIALLY DEFERRED, \
+         place int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO node VALUES (1, 2, 1); INSERT INTO node VALUES (2, 1, 2);\
+         UPDATE node SET place = 2 WHERE id = 1; UPDATE node SET place = 1 WHERE id = 2;",
+    );
+    let later = ("V3__later", "INSERT INTO node VALUES (3, 4, 3); INSERT INTO node VALUES (4, 3, 4);");
+    let all = [first, tree, later];
+    let test = with_tenants(&migrator(&[first]), &["old"]);
+    assert!(migrator(&all).run(test.database()).unwrap().is_success());
+    assert!(migrator(&all).get_or_create_tenant(test.database(), &name("new")).unwrap().1);
+    assert_eq!(number(&test, "SELECT count(*) FROM new.node"), 4);
+}
+
+#[test]
+fn what_a_migration_makes_in_pg_temp_is_its_own() {
+    let helper = (
+        "V2__helper",
+        "CREATE FUNCTION pg_temp.twice(a int) RETURNS int LANGUAGE sql AS 'SELECT 2 * a'; \
+         CREATE TABLE pg_temp.work (id int); INSERT INTO pg_temp.work VALUES (pg_temp.twice(2)); \
+         CREATE TABLE doubled AS SELECT id FROM work",
+    );
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    let report = migrator(&[NOTES, helper]).jobs(1).run(test.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
+    assert_eq!(column(&test, "SELECT id::text FROM globex.doubled"), ["4"]);
+}

@@ -126,3 +126,35 @@ fn an_error_keeps_the_report_and_becomes_the_error_alone() {
     let propagated = || -> Result<Report, Error> { Ok(run()?) };
     assert!(matches!(propagated(), Err(Error::UnknownTenant(_))));
 }
+
+#[test]
+fn an_interrupt_cancels_a_statement_outside_a_transaction_and_begins_no_other() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let mut holder = test.client().unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE acme.notes IN ROW EXCLUSIVE MODE").unwrap();
+    let index = (
+        "V2__index",
+        "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY a_idx ON notes (body);\n\
+         CREATE INDEX CONCURRENTLY b_idx ON notes (body);",
+    );
+    let interrupt = Interrupt::new();
+    let newer = migrator(&[NOTES, index, TAGS]).lock_timeout(Duration::from_mins(5)).interrupted_by(&interrupt);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()));
+        let building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY a_idx%' \
+                        AND wait_event_type = 'Lock' AND datname = current_database()";
+        let started = Instant::now();
+        while number(&test, building) == 0 {
+            assert!(started.elapsed() < Duration::from_mins(1));
+        }
+        interrupt.raise();
+        // The lock is never let go: only a cancelled build ends.
+        let stopped = run.join().unwrap().unwrap_err();
+        assert!(matches!(stopped.error, Error::Interrupted), "{stopped}");
+        assert_eq!(number(&test, building), 0);
+    });
+    holder.batch_execute("ROLLBACK").unwrap();
+    assert!(!exists(&test, "acme.b_idx") && !exists(&test, "acme.tags"));
+    assert!(migrator(&[NOTES, index, TAGS]).run(test.database()).unwrap().is_success());
+    assert!(exists(&test, "acme.b_idx") && exists(&test, "acme.tags"));
+}

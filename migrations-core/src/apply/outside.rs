@@ -9,18 +9,21 @@ use std::sync::PoisonError;
 use postgres::error::ErrorPosition;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::{Refusal, Session, failure, refusal, refused};
+use super::{Refusal, Session, failure, interrupted, refusal, refused};
 use crate::blockers;
+use crate::database::Database;
 use crate::event::Event;
 use crate::failure::{Failure, Reason};
 use crate::gate::Point;
 use crate::history;
+use crate::interrupt::Registration;
 use crate::keepalive::{telling_when_slow, while_kept_alive};
 use crate::lock::Polling;
 use crate::mark::{Begun, Mark};
 use crate::script::Job;
 use crate::set::{Migration, Mode, Outside};
 use crate::sql::Ident;
+use crate::unfinished;
 
 /// The lock holder waits for as long as an index takes. Not every server has each of these settings.
 const WITHOUT_TIMEOUTS: &str = "SELECT set_config(name, '0', true) FROM pg_settings \
@@ -40,6 +43,8 @@ struct Direct {
     client: Client,
     /// Whether the session has the settings that it was opened with: a pooler in transaction mode does not give it any.
     is_set: bool,
+    /// For as long as an interrupt is to cancel what is sent.
+    _registration: Registration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,12 +82,19 @@ impl Session<'_> {
                 if begun.is_behind(number) {
                     continue;
                 }
+                if settings.interrupt.is_raised() {
+                    return Err(Refusal::Failed(Box::new(interrupted(job))));
+                }
+                // The locks went with the connection, if that was lost meanwhile.
+                self.client.batch_execute("SELECT").map_err(|error| titled(job, migration, &error))?;
                 let task = Task { job, migration, number, statement, begun };
                 while_kept_alive(&mut self.client, settings.keep_alive, || direct.run(&task))?;
             }
             settings.gate.pass(&mut direct.client, Point::Applied);
             // The locks are let go by the commit that records what was done under them.
-            let closing = format!("{};\n{};\nCOMMIT", history::insert(job.schema(), migration), job.record(index + 1));
+            let renewal = job.rename_to.map(|_| unfinished::renew(job.layout(), job.schema())).unwrap_or_default();
+            let (row, record) = (history::insert(job.schema(), migration), job.record(index + 1));
+            let closing = format!("{row};\n{record};\n{renewal};\nCOMMIT");
             self.client.batch_execute(&closing).map_err(|error| titled(job, migration, &error))
         });
         if done.is_err() {
@@ -95,9 +107,11 @@ impl Session<'_> {
     /// Opens the second connection.
     fn direct(&mut self, job: &Job<'_>) -> Result<Direct, Refusal> {
         let connected = if self.keeps_settings == Some(false) {
-            self.database.connect().map(|client| Direct { client, is_set: false })
+            self.database.connect().map(|client| Direct::new(self.database, client, false))
         } else {
-            self.database.connect_with(&session_settings(job)).map(|(client, is_set)| Direct { client, is_set })
+            self.database
+                .connect_with(&session_settings(job))
+                .map(|(client, is_set)| Direct::new(self.database, client, is_set))
         };
         let direct = connected.map_err(|error| Refusal::Failed(Box::new(failure(job, refused(&error)))))?;
         self.keeps_settings = Some(direct.is_set);
@@ -127,14 +141,22 @@ impl Session<'_> {
 
 /// What the session of a migration outside a transaction is opened with, since `SET LOCAL` holds nowhere in it.
 fn session_settings(job: &Job<'_>) -> Vec<(&'static str, String)> {
-    vec![("search_path", job.path()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())]
+    // The framework's own questions find nothing but PostgreSQL's names; the statements get the tenant's path.
+    vec![("search_path", OWN_PATH.to_owned()), ("lock_timeout", job.settings.lock_timeout.as_millis().to_string())]
 }
+
+const OWN_PATH: &str = "pg_catalog, pg_temp";
 
 fn titled(job: &Job<'_>, migration: &Migration, error: &postgres::Error) -> Refusal {
     refusal(job, error, |failure| failure.migration = Some(migration.title().to_owned()))
 }
 
 impl Direct {
+    fn new(database: &Database, client: Client, is_set: bool) -> Self {
+        let registration = database.register(&client);
+        Self { client, is_set, _registration: registration }
+    }
+
     fn run(&mut self, task: &Task<'_>) -> Result<(), Refusal> {
         let Task { job, migration, number, statement, begun } = *task;
         let (schema, client) = (job.schema(), &mut self.client);
@@ -180,16 +202,16 @@ impl Direct {
             client.batch_execute(&job.mark_in_flight(&mark)).map_err(at_start)?;
         }
         let sent = statement.qualified(migration.sql(), schema);
-        // The session is ours alone, and closed afterwards. Behind a pooler it is not, and nothing is sent there that the
-        // migrating role, a member of the tenants', would do otherwise.
-        let role = job.role().filter(|_| self.is_set);
-        if let Some(role) = role {
-            client.batch_execute(&format!("SET ROLE {}", Ident(role))).map_err(at_start)?;
+        // The session is ours alone, and closed afterwards. Behind a pooler it is not, and nothing is sent there that means
+        // something else without the path, or that the migrating role, a member of the tenants', would do otherwise.
+        if self.is_set {
+            let role = job.role().map_or_else(String::new, |role| format!("; SET ROLE {}", Ident(role)));
+            client.batch_execute(&format!("SET search_path = {}{role}", job.path())).map_err(at_start)?;
         }
         let done = client.batch_execute(&sent);
-        if role.is_some() {
+        if self.is_set {
             // On a connection that is lost there is nothing to reset.
-            let _ = client.batch_execute("RESET ROLE");
+            let _ = client.batch_execute(&format!("RESET ROLE; SET search_path = {OWN_PATH}"));
         }
         let Err(error) = done else { return Ok(()) };
         let offset = match error.as_db_error().and_then(|found| found.position()) {
@@ -269,6 +291,7 @@ fn is_same(client: &mut Client, task: &Task<'_>) -> Result<bool, postgres::Error
     for statement in preparation {
         transaction.batch_execute(statement)?;
     }
+    transaction.batch_execute(&format!("SET LOCAL search_path = {OWN_PATH}"))?;
     Ok(transaction.query_typed(question, &[])?.first().is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)))
 }
 

@@ -128,7 +128,9 @@ impl<'a> Fleet<'a> {
         });
         let skipped = report.tenants.skipped;
         let is_incomplete = self.tally.fill(report);
-        if self.settings.interrupt.is_raised() && report.tenants.skipped > skipped {
+        // A tenant that was cut off behind a statement which commits by itself is a failure, of what was interrupted.
+        let is_cut_off = report.failures.iter().any(|failure| self.settings.interrupt.is_cause(failure.sqlstate()));
+        if self.settings.interrupt.is_raised() && (report.tenants.skipped > skipped || is_cut_off) {
             return Err(Error::Interrupted);
         }
         match results.into_iter().find_map(Result::err) {

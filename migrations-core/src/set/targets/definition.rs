@@ -127,7 +127,11 @@ impl Reader<'_> {
             self.object(kind)?;
         }
         match kind {
-            Kind::Table if !is_view => self.parents(),
+            Kind::Table if !is_view => {
+                self.parents()?;
+                // Of a query that is stored nothing is run now; of one whose rows fill the table everything is.
+                if self.seek("as").is_some() { self.query() } else { Some(()) }
+            }
             Kind::Sequence => self.owned_by(),
             // The class becomes a member of the family.
             Kind::OperatorClass if is_class => {

@@ -9,6 +9,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     "CREATE TABLE §t (id bigint PRIMARY KEY, plan text REFERENCES plans (code), m mood DEFAULT f(1))",
     "CREATE TABLE IF NOT EXISTS §t (LIKE plans INCLUDING ALL)",
     "CREATE TABLE §t AS SELECT * FROM plans",
+    "CREATE TABLE §t AS WITH gone AS (DELETE FROM §plans RETURNING *) SELECT * FROM gone",
+    "CREATE UNLOGGED TABLE §t (a, b) WITH (fillfactor = 70) AS SELECT setval('§numbers', 100)",
     "CREATE UNLOGGED TABLE §t (a int) WITH (fillfactor = 70)",
     "CREATE TABLE §t (a int) INHERITS (§base, §\"Other\")",
     "CREATE TABLE §p PARTITION OF §t FOR VALUES FROM (1) TO (2)",
