@@ -116,9 +116,10 @@ impl Command {
     /// Whether ending it in the middle leaves something half done, or a statement at work on the server.
     pub(crate) fn changes_something(&self) -> bool {
         match self {
-            Self::Up(_) => true,
+            // What only reads, and a single row, end by themselves.
+            Self::Up(up) => !up.dry_run,
             Self::Status(_) | Self::Wait(_) => false,
-            Self::Tenant(command) => !matches!(command, Tenant::List(_) | Tenant::Show(_)),
+            Self::Tenant(command) => !matches!(command, Tenant::List(_) | Tenant::Show(_) | Tenant::Domain(_)),
             Self::Pool(command) => !matches!(command, Pool::Status(_)),
         }
     }

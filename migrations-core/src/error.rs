@@ -136,7 +136,7 @@ pub enum Error {
 
     /// The registry's own history says that it has tables which are not there.
     #[error(
-        "the registry in schema {schema} is damaged: {} is missing, although its history says it was made; restore the schema from a backup, or drop it (DROP SCHEMA {schema} CASCADE, which no tenant's data is in) and register the tenants again with `tenant adopt`",
+        "the registry in schema {schema} is damaged: {} is missing, although its history says it was made; restore the schema from a backup, or drop it (DROP SCHEMA {schema} CASCADE: domains and metadata are lost with it, no tenant's tables) and register the tenants again with `tenant adopt --all`",
         missing.join(", ")
     )]
     RegistryDamaged {

@@ -209,7 +209,10 @@ impl Failure {
     }
 
     fn next_step(&self) -> &'static str {
-        let is_about_applied = self.is_applied_elsewhere && self.migration.is_some();
+        // A lock, a missing right or a server that is full is not about the file at all.
+        let is_about_the_file =
+            !matches!(self.sqlstate(), Some("55P03" | "40P01" | "42501" | "57014" | "53100" | "53200" | "53300"));
+        let is_about_applied = self.is_applied_elsewhere && self.migration.is_some() && is_about_the_file;
         match (is_about_applied, self.left_something()) {
             (true, _) => {
                 "the migration is applied to other tenants, so leave its file as it is: fix what is different here, or \

@@ -42,6 +42,10 @@ UNION ALL
 SELECT 'spares', count(*), NULL, count(*) FILTER (WHERE NOT is_current), NULL, NULL, NULL, NULL, NULL
 FROM tenant WHERE is_spare
 UNION ALL
+SELECT 'missing', NULL, wanted.name, NULL, NULL, NULL, NULL, NULL, NULL
+FROM (VALUES ('tenant_domains'), ('runs'), ('leases')) AS wanted (name)
+WHERE to_regclass(format('%I.%I', $3::text, wanted.name)) IS NULL
+UNION ALL
 SELECT 'unfinished', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM %registry%.tenants t WHERE %unfinished%
 UNION ALL
@@ -88,6 +92,8 @@ pub(crate) struct Overview {
     /// Spare schemas, and how many of them need a look.
     pub(crate) spares: usize,
     pub(crate) pending_spares: usize,
+    /// Tables that a current registry has, and this one lacks.
+    pub(crate) missing: Vec<String>,
     /// New tenants' schemas that are not finished: they are being made, or a crash left them.
     pub(crate) unfinished: usize,
     /// Whether a tenant that needs no look has an error from before.
@@ -170,6 +176,7 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
                 overview.spares = count(row.get(1));
                 overview.pending_spares = count(row.get(3));
             }
+            "missing" => overview.missing.push(row.get::<_, &str>(2).to_owned()),
             "unfinished" => overview.unfinished = count(row.get(1)),
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
             _ => {
@@ -201,6 +208,17 @@ fn claim(row: &Row) -> Claim {
         digest: row.get::<_, Option<i64>>(4).map(Digest::from_sql),
         recorded_oid: row.get(5),
         oid: row.get(6),
+    }
+}
+
+impl Overview {
+    /// Whether the registry has what its own history says it has.
+    pub(crate) fn check(&self, registry: &MigrationSet, layout: &Layout) -> Result<(), Error> {
+        if self.missing.is_empty() || !self.registry.is_current(registry) {
+            return Ok(());
+        }
+        let missing = self.missing.iter().map(|table| layout.table(table)).collect();
+        Err(Error::RegistryDamaged { schema: layout.registry.to_string(), missing })
     }
 }
 

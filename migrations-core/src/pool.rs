@@ -16,11 +16,11 @@ use crate::lease::Lease;
 use crate::lock::{self, Lock, Polling};
 use crate::name::{TenantName, is_spare_sql};
 use crate::plan::{Overview, Question};
-use crate::provision::Provisioning;
+use crate::provision::{Provisioning, drop_spare};
 use crate::report::Report;
 use crate::retry::Mishaps;
 use crate::settings::Settings;
-use crate::sql::{BEGINNING, Ident, Literal};
+use crate::sql::{BEGINNING, Literal};
 use crate::stage::{self, Sets};
 use crate::tenant::Tenant;
 use crate::{fleet, registry};
@@ -255,18 +255,6 @@ fn pinned_functions(client: &mut Client, spare: &TenantName) -> Result<Vec<Strin
         .map_err(|error| Error::from_driver("looking at a spare schema's functions", &error))?;
     let unqualified = |name: String| name.replace(&format!("{spare}."), "");
     Ok(rows.iter().map(|row| unqualified(row.get(0))).collect())
-}
-
-fn drop_spare(session: &mut Session<'_>, settings: &Settings, spare: &TenantName) -> Result<(), Error> {
-    let literal = Literal(spare.as_str());
-    let tenants = settings.layout.table("tenants");
-    let gone = format!("NOT EXISTS (SELECT FROM {tenants} WHERE schema_name = {literal})");
-    let sql = format!(
-        "DROP SCHEMA IF EXISTS {} CASCADE;\nDELETE FROM {tenants} WHERE schema_name = {literal}",
-        Ident(spare.as_str())
-    );
-    // When a sign-up was faster, it is not a spare any more.
-    stage::locked(session, settings, spare, &gone, &sql).map(|_| ())
 }
 
 /// Asks for nobody in particular: brings the registry and the shared set up to date, which spares need too.

@@ -14,7 +14,8 @@ use crate::retry::{Mishaps, Retries};
 use crate::script::{Job, Origin, Owner};
 use crate::set::MigrationSet;
 use crate::settings::{Commits, Settings};
-use crate::sql::BEGINNING;
+use crate::sql::{BEGINNING, Ident, Literal};
+use crate::stage;
 use crate::unfinished;
 
 /// How a tenant is provisioned.
@@ -183,4 +184,17 @@ pub(crate) fn sweep(session: &mut Session<'_>, settings: &Settings) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Drops a spare schema and its registration, when it still is one.
+pub(crate) fn drop_spare(session: &mut Session<'_>, settings: &Settings, spare: &TenantName) -> Result<(), Error> {
+    let literal = Literal(spare.as_str());
+    let tenants = settings.layout.table("tenants");
+    let gone = format!("NOT EXISTS (SELECT FROM {tenants} WHERE schema_name = {literal})");
+    let sql = format!(
+        "DROP SCHEMA IF EXISTS {} CASCADE;\nDELETE FROM {tenants} WHERE schema_name = {literal}",
+        Ident(spare.as_str())
+    );
+    // When a sign-up was faster, it is not a spare any more.
+    stage::locked(session, settings, spare, &gone, &sql).map(|_| ())
 }

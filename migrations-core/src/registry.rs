@@ -124,7 +124,7 @@ pub(crate) fn find(client: &mut Client, layout: &Layout, name: &TenantName) -> R
     let rows = client.query_typed(&query, &[(&name.as_str(), Type::TEXT)]);
     match rows_or_no_registry(rows, &format!("looking for tenant {name}"))? {
         Some(rows) => rows.first().map(found).transpose(),
-        None => Ok(None),
+        None => check(client, layout).map(|()| None),
     }
 }
 
@@ -134,14 +134,16 @@ pub(crate) fn find_by_domain(client: &mut Client, layout: &Layout, host: &str) -
     let rows = client.query_typed(&select(layout, rest), &[(&host, Type::TEXT)]);
     match rows_or_no_registry(rows, "looking for a domain's tenant")? {
         Some(rows) => rows.first().map(|row| found(row).map(|found| found.tenant)).transpose(),
-        None => Ok(None),
+        None => check(client, layout).map(|()| None),
     }
 }
 
 /// Every tenant, in registration order.
 pub(crate) fn all(client: &mut Client, layout: &Layout) -> Result<Vec<Tenant>, Error> {
     let rows = client.query_typed(&select(layout, "ORDER BY t.id"), &[]);
-    let rows = rows_or_no_registry(rows, "listing the tenants")?.unwrap_or_default();
+    let Some(rows) = rows_or_no_registry(rows, "listing the tenants")? else {
+        return check(client, layout).map(|()| Vec::new());
+    };
     let mut tenants = Vec::with_capacity(rows.len());
     for row in &rows {
         match found(row) {
@@ -315,6 +317,14 @@ pub(crate) fn record_run(
         (&failures, Type::TEXT_ARRAY),
     ];
     client.query_typed(&query, &parameters).map(|_| ()).map_err(|error| Error::from_driver("recording the run", &error))
+}
+
+/// An error for a registry that lacks tables; none where there is no registry at all.
+pub(crate) fn check(client: &mut Client, layout: &Layout) -> Result<(), Error> {
+    match missing_tables(client, layout)? {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(Error::RegistryDamaged { schema: layout.registry.to_string(), missing }),
+    }
 }
 
 /// The tables of the registry that its own history says it has, and that are not there.

@@ -42,7 +42,10 @@ pub(crate) fn prepare(
     let mishaps = Mishaps::default();
     let first = session.ask(&mishaps, |client| plan::overview(client, &settings.layout, question))?;
     let mut overview = match first {
-        Some(overview) if overview.registry.is_current(sets.registry) => overview,
+        Some(overview) if overview.registry.is_current(sets.registry) => {
+            overview.check(sets.registry, &settings.layout)?;
+            overview
+        }
         found => {
             let claim = match found {
                 Some(overview) => overview.registry,
@@ -62,12 +65,8 @@ pub(crate) fn prepare(
 
 /// What is known of a registry that does not answer the question about the tenants.
 fn unread_registry(client: &mut Client, settings: &Settings) -> Result<Claim, Error> {
-    let missing = registry::missing_tables(client, &settings.layout)?;
-    if missing.is_empty() {
-        plan::registry_claim(client, &settings.layout)
-    } else {
-        Err(Error::RegistryDamaged { schema: settings.layout.registry.to_string(), missing })
-    }
+    registry::check(client, &settings.layout)?;
+    plan::registry_claim(client, &settings.layout)
 }
 
 /// Asks for an overview of a registry that is there.

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::failure::Reason;
 use crate::history::Standing;
 use crate::plan::{self, Claim, Overview, PAGE, Question, Resolver};
+use crate::registry;
 use crate::set::{Migration, MigrationSet};
 use crate::settings::Settings;
 use crate::stage::Sets;
@@ -17,6 +18,10 @@ use crate::status::{SchemaStatus, State, Status, TenantStatus};
 pub(crate) fn status(client: &mut Client, settings: &Settings, sets: &Sets<'_>, verify: bool) -> Result<Status, Error> {
     let layout = &settings.layout;
     let overview = plan::overview(client, layout, &question(sets, 0, true, i64::MAX))?;
+    match &overview {
+        Some(overview) => overview.check(sets.registry, layout)?,
+        None => registry::check(client, layout)?,
+    }
     let (mut registry, mut shared, mut tenants, unusable) = match overview {
         Some(Overview { registry, shared, tenants, unusable, .. }) => (registry, shared, tenants, unusable),
         None => (

@@ -141,3 +141,18 @@ fn a_set_with_a_pinned_search_path_cannot_use_the_pool() {
     let test = with_tenants(&migrator, &[]);
     assert_eq!(migrator.fill_pool(test.database(), 1).unwrap(), 1);
 }
+
+#[test]
+fn a_spare_that_cannot_be_migrated_is_dropped_and_no_tenant_has_failed() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    assert_eq!(migrator(&[NOTES]).fill_pool(test.database(), 2).unwrap(), 2);
+    let spare =
+        column(&test, "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE '\\_\\_spare%' ORDER BY 1").remove(0);
+    execute(&test, &format!("ALTER TABLE {spare}.notes ADD COLUMN author text"));
+    let newer = migrator(&[NOTES, AUTHOR]);
+    let report = newer.run(test.database()).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
+    assert_eq!((report.tenants.total, report.tenants.migrated), (1, 1));
+    assert_eq!(newer.pool(test.database()).unwrap().ready, 1);
+    assert!(newer.run(test.database()).unwrap().is_unchanged());
+}

@@ -24,7 +24,7 @@ use crate::lock::Polling;
 use crate::lost::is_lost;
 use crate::name::TenantName;
 use crate::plan::{Claim, Overview, PAGE, Question, Resolver, TenantClaim};
-use crate::provision::Provisioning;
+use crate::provision::{Provisioning, drop_spare};
 use crate::registry;
 use crate::report::{OutcomeKind, Report};
 use crate::retry::Retries;
@@ -110,7 +110,8 @@ impl<'a> Fleet<'a> {
         report: &mut Report,
     ) -> Result<(), Error> {
         let total = overview.pending + overview.pending_spares + create.len();
-        self.tally = Tally::new(total, self.settings.budget, &self.settings.interrupt);
+        self.tally =
+            Tally::new(total, self.settings.budget, &self.settings.interrupt).with_spares(overview.pending_spares);
         self.refuse(&overview.unusable);
         self.queue = Mutex::new(Queue::new(overview, create));
         let workers = self.jobs.clamp(1, total.max(1));
@@ -318,7 +319,10 @@ impl<'a> Fleet<'a> {
                 },
                 finished => finished,
             },
-            Task::Migrate(claim) => self.migrate(session, resolver, claim)?,
+            Task::Migrate(claim) => match self.migrate(session, resolver, claim)? {
+                Finished::Failed(failure) if claim.name.is_spare() => self.without_spare(session, &claim.name, failure),
+                finished => finished,
+            },
         };
         match finished {
             Finished::Busy => busy.push(task),
@@ -328,6 +332,23 @@ impl<'a> Fleet<'a> {
             finished => self.finish(session, task.id(), task.name().clone(), &finished, start.elapsed()),
         }
         Ok(())
+    }
+
+    /// A spare that cannot be migrated is nobody's loss: it is dropped, and the pool makes another.
+    fn without_spare(&self, session: &mut Session<'_>, spare: &TenantName, failure: Box<Failure>) -> Finished {
+        if self.settings.interrupt.is_raised() {
+            return Finished::Failed(failure);
+        }
+        match drop_spare(session, self.settings, spare) {
+            Ok(()) => {
+                log::warn!("a spare schema that could not be migrated is dropped: {}", failure.message());
+                Finished::Current
+            }
+            Err(error) => {
+                log::warn!("{error}");
+                Finished::Failed(failure)
+            }
+        }
     }
 
     /// Creates one tenant. An error is one of the connection, and no tenant's.

@@ -17,6 +17,7 @@ use crate::settings::Budget;
 pub(super) struct Tally {
     start: Instant,
     total: usize,
+    spares: usize,
     budget: Budget,
     done: AtomicUsize,
     stopped: AtomicBool,
@@ -46,6 +47,7 @@ impl Tally {
         Self {
             start: Instant::now(),
             total,
+            spares: 0,
             budget,
             done: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -53,6 +55,12 @@ impl Tally {
             results: Mutex::default(),
             mishaps: Mishaps::default(),
         }
+    }
+
+    /// So many of them are spare schemas, which are no tenants.
+    pub(super) fn with_spares(mut self, spares: usize) -> Self {
+        self.spares = spares;
+        self
     }
 
     /// Whether no further tenant is to be taken: so much has failed, or the run was interrupted.
@@ -107,6 +115,9 @@ impl Tally {
         report.lost_connections += self.mishaps.lost.into_inner();
         let left = self.total.saturating_sub(entries.len());
         let counts = &mut report.tenants;
+        let is_spare = |entry: &&Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.tenant.is_spare());
+        let spares_left = self.spares.saturating_sub(entries.iter().filter(is_spare).count());
+        let left = left.saturating_sub(spares_left);
         if was_stopped {
             counts.skipped += left;
         }
