@@ -17,7 +17,7 @@ COMMENT ON COLUMN sets.in_flight_text IS 'A hash of the statement that has start
 DROP INDEX tenants_spare_idx;
 
 -- What a process announces to the others for a limited time: that it wants to change what all tenants share (`shared`), that it
--- fills the warm pool (`pool`). A row that has expired says nothing.
+-- fills the warm pool (`pool`), that it makes a new tenant in several transactions (`unfinished`). A row that has expired says nothing.
 CREATE TABLE leases (
     name text NOT NULL,
     holder text NOT NULL,

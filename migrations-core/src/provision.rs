@@ -1,4 +1,5 @@
-//! A new tenant: registered, its schema created and every migration applied, in one transaction.
+//! A new tenant: registered, its schema created and every migration applied, in one transaction where that is possible, and
+//! under a hidden name until the last one where it is not.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -198,3 +198,18 @@ fn a_first_migration_that_calls_a_procedure_is_run_for_a_new_tenant_too() {
 }
 
 const NOTES_2: (&str, &str) = ("V2__notes", "CREATE TABLE notes (id bigint PRIMARY KEY)");
+
+#[test]
+fn a_procedure_that_a_killed_run_left_on_the_server_is_waited_for() {
+    let test = with_tenants(&migrator(&[BATCHES]), &["acme"]);
+    // As such a session holds it.
+    let mut orphan = test.client().unwrap();
+    let key = "hashtextextended('migrate migrations call acme', 0)";
+    orphan.batch_execute(&format!("SELECT pg_advisory_lock({key})")).unwrap();
+    let hasty = migrator(&[BATCHES, FILL]).lock_wait(std::time::Duration::from_millis(200));
+    let report = hasty.run(test.database()).unwrap();
+    assert_eq!((report.tenants.busy, report.tenants.migrated), (1, 0), "{:?}", report.failures);
+    drop(orphan);
+    assert!(migrator(&[BATCHES, FILL]).run(test.database()).unwrap().is_success());
+    assert_eq!(number(&test, "SELECT count(*) FROM acme.notes WHERE body = 'filled'"), 30);
+}

@@ -18,11 +18,11 @@ use crate::gate::Point;
 use crate::history;
 use crate::interrupt::Registration;
 use crate::keepalive::{telling_when_slow, while_kept_alive};
-use crate::lock::Polling;
+use crate::lock::{self, Polling};
 use crate::mark::{Begun, Mark};
 use crate::script::Job;
 use crate::set::{Migration, Mode, Outside};
-use crate::sql::Ident;
+use crate::sql::{Ident, Literal};
 use crate::unfinished;
 
 /// The lock holder waits for as long as an index takes. Not every server has each of these settings.
@@ -168,6 +168,9 @@ impl Direct {
             task.place(&mut failure, statement.range.start);
             return Err(Refusal::Failed(Box::new(failure)));
         }
+        if self.is_set && statement.is_call() {
+            hold_call(client, job).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
+        }
         if in_doubt {
             wait_for_others(client, job, statement).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
             for leftover in leftovers(client, statement, schema).map_err(at_start)? {
@@ -245,12 +248,26 @@ impl Task<'_> {
 
 /// Whether the statement would mean something else in a session without the path.
 fn needs_the_path(client: &mut Client, job: &Job<'_>, statement: &Outside) -> Result<bool, postgres::Error> {
-    if statement.needs_the_path() {
+    if statement.is_call() {
         return Ok(true);
     }
     let schemas = [job.schema(), job.layout().shared.as_str(), "public"];
     let Some(query) = statement.path_query(&schemas) else { return Ok(false) };
     Ok(client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)))
+}
+
+/// Takes a lock of the session's own for a procedure, which commits on its way. A runner that is killed leaves the server at
+/// work, with nothing else to know it by. `Err(None)`: timed out.
+fn hold_call(client: &mut Client, job: &Job<'_>) -> Result<(), Option<postgres::Error>> {
+    let name = format!("call {}", job.schema());
+    let key = lock::key(&job.layout().registry, &Literal(&name).to_string());
+    let query = format!("SELECT pg_try_advisory_lock({key})");
+    let mut polling = Polling::new(job.settings.lock_wait);
+    while !client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)) {
+        let what = format!("{}: a procedure that an interrupted run has left under way on the server", job.schema());
+        job.settings.wait(&mut polling, &what).map_err(|_| None)?;
+    }
+    Ok(())
 }
 
 /// Waits until no other session is at a statement that a run before this one had begun: its runner may be dead, and the

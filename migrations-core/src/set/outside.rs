@@ -118,9 +118,9 @@ impl Outside {
         matches!(self.action, Action::Call | Action::Detach { .. })
     }
 
-    /// Whether its meaning is the path's all over, so that it cannot be sent to a session with another one.
-    pub(crate) fn needs_the_path(&self) -> bool {
-        self.action == Action::Call
+    /// Whether it commits on its way, and leaves nothing behind that shows where it is.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self.action, Action::Call)
     }
 
     /// A query with one row and one column: whether one of these schemas, and none that the session looks into, has
