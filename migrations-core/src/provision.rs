@@ -120,11 +120,11 @@ impl<'a> Provisioning<'a> {
             if self.settings.interrupt.is_raised() {
                 return Err(Error::Interrupted);
             }
-            job.is_last_try = !retries.are_left();
             if is_again && job.rename_to.is_some() && !self.resume(session, &mut job, first, name)? {
                 return Ok(false);
             }
             is_again = true;
+            job.is_last_try = !retries.are_left();
             match session.apply(&job) {
                 // In the last of several transactions, the tenant's own name can be what is out of date.
                 Outcome::Stale if job.rename_to.is_some() => polling.pause(&format!("tenant {name}"))?,
