@@ -178,11 +178,14 @@ impl<'a> Session<'a> {
                 Err(Refusal::Failed(mut failure)) => {
                     // A new tenant is not to be seen before its last commit: that is for who provisions it.
                     let is_about = Commits::may_help(job.set, failure.sqlstate()) && matches!(step, Step::Together(_));
-                    let mut more = is_about && job.settings.commits.increase(failure.sqlstate());
-                    while more && job.steps().first() == Some(&step) {
-                        more = job.settings.commits.increase(failure.sqlstate());
+                    // Another worker may have found it out meanwhile.
+                    let mut smaller = job.steps();
+                    while is_about
+                        && smaller.first() == Some(&step)
+                        && job.settings.commits.increase(failure.sqlstate())
+                    {
+                        smaller = job.steps();
                     }
-                    let smaller = job.steps();
                     if is_about && smaller.first() != Some(&step) && !job.is_new_tenant() {
                         steps = VecDeque::from(smaller);
                         continue;

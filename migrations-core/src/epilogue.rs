@@ -74,7 +74,7 @@ BEGIN
     INTO to_check, to_defer
     FROM (
         SELECT pg_catalog.format('%I.%I', {name}, k.conname) AS name, k.condeferred,
-            -- Another constraint of that name cannot be deferred, and would be meant too.
+            -- Another constraint of that name is checked at once, and would be meant too.
             EXISTS (
                 SELECT FROM pg_catalog.pg_constraint other
                 WHERE other.conname OPERATOR(pg_catalog.=) k.conname

@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) inspected: Arc<AtomicBool>,
     /// How often the connection that holds locks is used while another one is at work.
     pub(crate) keep_alive: Duration,
-    /// Held by the one worker of this process that may hold two of a pooler's connections at a time.
+    /// Held by the one worker of this migrator, its clones included, that may hold two of a pooler's connections at a time.
     pub(crate) pooled: Arc<Mutex<()>>,
     /// Where one schema's migrations are committed one by one. Found out by trying.
     pub(crate) commits: Arc<Commits>,

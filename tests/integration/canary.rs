@@ -180,9 +180,10 @@ fn what_others_change_outside_meanwhile_is_not_blamed_on_the_tenant() {
         &test,
         "CREATE TABLE public.looks (); CREATE EXTENSION IF NOT EXISTS plpgsql; \
          CREATE FUNCTION public.other_session() RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
-           IF to_regclass('public.meanwhile') IS NULL THEN \
-             PERFORM pg_sleep(0.3); \
-           END IF; END $$",
+           FOR tries IN 1..6000 LOOP \
+             EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'meanwhile'); \
+             PERFORM pg_sleep(0.01); \
+           END LOOP; END $$",
     );
     let slow = ("V2__slow", "SELECT public.other_session()");
     let report = std::thread::scope(|scope| {
