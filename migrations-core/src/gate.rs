@@ -11,6 +11,8 @@ use postgres::Client;
 pub(crate) enum Point {
     /// It knows what is to be done, and holds no lock.
     Planned,
+    /// Its transaction has begun, and it holds no lock.
+    Begun,
     /// It holds the lock, and has checked that the plan still holds.
     Locked,
     /// Everything is done but the registry's row.

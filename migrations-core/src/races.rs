@@ -13,7 +13,8 @@ use postgres::{Client, NoTls};
 use crate::gate::{Gate, Point};
 use crate::{Database, Error, MigrationSet, Migrator, Report, RunOptions, State, TenantName};
 
-const POINTS: [Point; 5] = [Point::Planned, Point::Locked, Point::Applied, Point::Recorded, Point::Committed];
+const POINTS: [Point; 6] =
+    [Point::Planned, Point::Begun, Point::Locked, Point::Applied, Point::Recorded, Point::Committed];
 
 /// A table that counts.
 const COUNT: &str = "CREATE TABLE count (n int NOT NULL); INSERT INTO count VALUES (0)";
@@ -154,8 +155,10 @@ fn meet(site: &Site, migrator: &Migrator, [first, second]: [Point; 2], second_go
 #[test]
 fn two_runs_at_any_two_points_migrate_every_tenant_once() {
     let mut lab = Lab::new(&migrator(&[], &[COUNT]), &["acme", "globex"]);
-    // Outside a transaction, the registry's row and the commit are one message.
-    let outside = POINTS.into_iter().filter(|point| *point != Point::Recorded).collect::<Vec<_>>();
+    // Outside a transaction, the registry's row and the commit are one message; and the build of an index waits for a
+    // runner that stops with a snapshot.
+    let outside =
+        POINTS.into_iter().filter(|point| !matches!(point, Point::Recorded | Point::Begun)).collect::<Vec<_>>();
     for (step, counted, points) in [(AGAIN, 1, &POINTS[..]), (INDEX, 0, &outside)] {
         let newer = migrator(&[], &[COUNT, step]);
         for &first in points {
@@ -194,7 +197,7 @@ fn two_sign_ups_of_one_name_at_any_point_make_one_tenant() {
                 let stopping = migrator.clone().stopping(Gate::new(1, point));
                 let one = scope.spawn(move || call(database, &stopping));
                 gate.wait();
-                if matches!(point, Point::Planned | Point::Committed) {
+                if matches!(point, Point::Planned | Point::Begun | Point::Committed) {
                     let two = call(database, &migrator);
                     gate.open();
                     return [one.join().unwrap(), two];
@@ -206,7 +209,7 @@ fn two_sign_ups_of_one_name_at_any_point_make_one_tenant() {
                 [one.join().unwrap(), two.join().unwrap()]
             });
             // Who has planned only has nothing yet.
-            let first_made_it = point != Point::Planned;
+            let first_made_it = !matches!(point, Point::Planned | Point::Begun);
             assert_eq!([one.1, two.1], [first_made_it, !first_made_it], "{point:?} with {spares} spares");
             assert_eq!(one.0, two.0);
             assert_eq!(migrator.pool(&site.database).unwrap().ready, spares.saturating_sub(1));
@@ -228,7 +231,7 @@ fn two_runs_at_any_point_of_the_shared_set_change_it_once() {
             let stopping = newer.clone().stopping(Gate::new(1, point));
             let one = scope.spawn(move || stopping.run(database).unwrap());
             gate.wait();
-            if matches!(point, Point::Planned | Point::Committed) {
+            if matches!(point, Point::Planned | Point::Begun | Point::Committed) {
                 let two = newer.run(database).unwrap();
                 gate.open();
                 return [one.join().unwrap(), two];
@@ -244,9 +247,45 @@ fn two_runs_at_any_point_of_the_shared_set_change_it_once() {
         });
         let applied = reports.each_ref().map(|report| report.shared.applied.len());
         assert_eq!(applied.iter().sum::<usize>(), 1, "{point:?}: {applied:?}");
-        assert_eq!(applied[0], usize::from(point != Point::Planned), "{point:?}: {applied:?}");
+        assert_eq!(applied[0], usize::from(!matches!(point, Point::Planned | Point::Begun)), "{point:?}: {applied:?}");
         assert_eq!(site.number("SELECT n::int8 FROM public.count"), 1);
         site.assert_whole(&newer, &["acme"], 1);
+    }
+}
+
+/// A session knows what it has read of the catalog until it takes a table's lock or begins a transaction: a registry that is
+/// made behind its beginning must be seen all the same.
+#[test]
+fn a_registry_that_another_run_makes_at_any_point_is_not_made_again() {
+    let migrator = migrator(&[], &[COUNT]);
+    let server = Server::throwaway().unwrap();
+    for (number, point) in POINTS.into_iter().enumerate() {
+        let mut admin = Client::connect(&server.url("postgres"), NoTls).unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE new_{number}")).unwrap();
+        let database = Database::from_url(&server.url(&format!("new_{number}"))).unwrap();
+        let client = database.connect().unwrap();
+        let mut site = Site { database, client };
+        let mut gate = site.shut(1);
+        let database = &site.database;
+        std::thread::scope(|scope| {
+            let stopping = migrator.clone().stopping(Gate::new(1, point));
+            let one = scope.spawn(move || stopping.get_or_create_tenant(database, &name("acme")));
+            gate.wait();
+            let two = scope.spawn(|| migrator.get_or_create_tenant(database, &name("globex")));
+            if matches!(point, Point::Planned | Point::Begun | Point::Committed) {
+                assert!(two.join().unwrap().unwrap().1, "{point:?}");
+                gate.open();
+            } else {
+                gate.open();
+                assert!(two.join().unwrap().unwrap().1, "{point:?}");
+            }
+            assert!(one.join().unwrap().unwrap().1, "{point:?}");
+        });
+        let mut tenants = ["acme", "globex"];
+        if site.number("SELECT id FROM migrations.tenants WHERE schema_name = 'globex'") == 1 {
+            tenants.reverse();
+        }
+        site.assert_whole(&migrator, &tenants, 0);
     }
 }
 

@@ -327,17 +327,19 @@ pub(crate) fn check(client: &mut Client, layout: &Layout) -> Result<(), Error> {
     }
 }
 
-/// The tables of the registry that its own history says it has, and that are not there.
+/// The tables of the registry that its own history says it has, and that are not there, by one snapshot: another run may be
+/// making the registry at this moment.
 pub(crate) fn missing_tables(client: &mut Client, layout: &Layout) -> Result<Vec<String>, Error> {
     let doing = || format!("looking at the registry in schema {}", layout.registry);
-    let names = ["sets", "tenants", "tenant_domains", "runs"].map(|table| layout.table(table));
-    let query = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL \
-                 AND to_regclass($2) IS NOT NULL";
-    let history = layout.table(history::TABLE);
-    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 2] =
-        [(&names.as_slice(), Type::TEXT_ARRAY), (&history, Type::TEXT)];
+    let names = ["sets", "tenants", "tenant_domains", "runs"];
+    let query = "WITH there AS (SELECT c.relname::text AS name FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $2) \
+                 SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT name FROM there) \
+                 AND $3 IN (SELECT name FROM there)";
+    let parameters: [(&(dyn postgres::types::ToSql + Sync), Type); 3] =
+        [(&names.as_slice(), Type::TEXT_ARRAY), (&layout.registry.as_str(), Type::TEXT), (&history::TABLE, Type::TEXT)];
     let rows = client.query_typed(query, &parameters).map_err(|error| Error::from_driver(doing(), &error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| layout.table(row.get(0))).collect())
 }
 
 /// `None` when the registry's tables do not exist yet, or lack a column that an older binary did not know.

@@ -272,6 +272,7 @@ impl<'a> Job<'a> {
     pub(crate) fn opening(&self) -> Vec<String> {
         // A snapshot that is older than the lock would let a stale plan pass.
         let mut opening = BEGINNING.map(str::to_owned).to_vec();
+        opening.extend(self.settings.gate.at(Point::Begun));
         opening.push(lock::guard(&self.layout().registry, self.lock(), &self.stale()));
         opening.push(self.lock_timeout());
         if !self.durable {
@@ -326,11 +327,11 @@ impl<'a> Job<'a> {
         let schema = Literal(self.schema());
         let same_schema = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema}) IS NOT DISTINCT FROM {oid}");
         match self.owner {
-            // There is no registry yet.
-            Owner::Registry if self.applied == 0 => {
-                let sets = self.layout().table("sets");
-                format!("to_regclass({}) IS NOT NULL", Literal(&sets))
-            }
+            // There is no registry yet. `to_regclass` would answer from what the session knew before it had the lock.
+            Owner::Registry if self.applied == 0 => format!(
+                "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = {schema} AND c.relname = 'sets')"
+            ),
             Owner::Registry | Owner::Shared => format!(
                 "NOT ({same_schema} AND (SELECT digest FROM {} WHERE name = {} AND schema_name = {schema}) \
                  IS NOT DISTINCT FROM {digest})",
