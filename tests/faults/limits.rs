@@ -144,7 +144,11 @@ fn a_migration_outside_a_transaction_that_gets_no_second_session_fails_clearly()
     held.pop();
     let index = ("V2__index", "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY body_idx ON notes (body);");
     let newer = small(&[NOTES, index]).jobs(1);
-    std::thread::sleep(Duration::from_millis(200));
+    // The session that was let go is on its way out.
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+    while held[0].query_one(sessions, &[]).unwrap().get::<_, i64>(0) > i64::try_from(held.len()).unwrap() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let failure = match newer.run_with(&shop.database(), &RunOptions::new().only([name("acme")])) {
         Ok(report) => only(&report).to_string(),
         Err(error) => error.to_string(),

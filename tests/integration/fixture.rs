@@ -1,5 +1,7 @@
 //! Small sets to migrate with, and questions to a database.
 
+use std::time::{Duration, Instant};
+
 use migrations_core::{MigrationSet, Migrator, TenantName};
 use migrations_testing::TestDatabase;
 
@@ -45,6 +47,16 @@ pub(crate) fn column(test: &TestDatabase, query: &str) -> Vec<String> {
 /// One number.
 pub(crate) fn number(test: &TestDatabase, query: &str) -> i64 {
     test.client().unwrap().query_one(query, &[]).unwrap().get(0)
+}
+
+/// Waits until a query has found something.
+#[track_caller]
+pub(crate) fn wait_until(test: &TestDatabase, found: &str) {
+    let (mut client, start) = (test.client().unwrap(), Instant::now());
+    while client.query(found, &[]).unwrap().is_empty() {
+        assert!(start.elapsed() < Duration::from_mins(1), "never: {found}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Runs statements.

@@ -8,12 +8,15 @@ use migrations_embedded::Server;
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{
-    AUTHOR, NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants,
+    AUTHOR, NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, wait_until, with_tenants,
 };
 use crate::proxy::Proxy;
 
 /// Takes a moment, so that runs overlap.
 const SLOW: (&str, &str) = ("V2__slow", "SELECT pg_sleep(0.05); CREATE TABLE slow AS SELECT pg_backend_pid() AS pid");
+
+/// A migration of this database is in the middle of `pg_sleep`.
+const ASLEEP: &str = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
 
 /// A fresh database with so many tenants.
 fn fleet(tenants: usize) -> TestDatabase {
@@ -140,11 +143,7 @@ fn a_tenant_that_another_run_is_making_is_left_for_the_end() {
     let options = RunOptions::new().create(["acme", "globex", "initech"].map(name));
     std::thread::scope(|scope| {
         let run = scope.spawn(|| migrator(&[NOTES]).jobs(1).run_with(test.database(), &options).unwrap());
-        let start = Instant::now();
-        while number(&test, "SELECT count(*) FROM migrations.tenants") < 3 {
-            assert!(start.elapsed() < Duration::from_secs(10), "the others are made meanwhile");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(&test, "SELECT FROM migrations.tenants HAVING count(*) >= 3");
         assert!(!exists(&test, "acme.notes"));
         other_run.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
         assert_eq!(run.join().unwrap().tenants.created, 3);
@@ -153,23 +152,18 @@ fn a_tenant_that_another_run_is_making_is_left_for_the_end() {
 
 #[test]
 fn a_sign_up_does_not_wait_for_a_run() {
-    let test = fleet(30);
-    let newer = migrator(&[NOTES, SLOW]).jobs(1);
-    let started = Arc::new(Mutex::new(None));
-    let mark = Arc::clone(&started);
-    let listener = newer.clone().on_event(move |event| {
-        if matches!(event, Event::TenantMigrated { .. }) {
-            mark.lock().unwrap().get_or_insert_with(Instant::now);
-        }
-    });
+    let test = fleet(3);
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(1).lock_timeout(Duration::from_mins(1));
+    // In the middle of the run, with one tenant done.
+    let mut holder = test.client().unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE tenant_001.notes IN ACCESS SHARE MODE").unwrap();
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| listener.run(test.database()).unwrap());
-        while started.lock().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        wait_until(&test, "SELECT FROM pg_locks WHERE relation = 'tenant_001.notes'::regclass AND NOT granted");
         let (_, created) = newer.get_or_create_tenant(test.database(), &name("acme")).unwrap();
         assert!(created && !run.is_finished(), "the sign-up came first");
-        assert_eq!(run.join().unwrap().tenants.migrated, 30);
+        holder.batch_execute("COMMIT").unwrap();
+        assert_eq!(run.join().unwrap().tenants.migrated, 3);
     });
 }
 
@@ -180,7 +174,7 @@ fn a_sign_up_waits_while_the_shared_set_changes() {
     let newer = Migrator::new(set("shared", &shared), set("tenant", &[NOTES]));
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
-        std::thread::sleep(Duration::from_millis(300));
+        wait_until(&test, ASLEEP);
         let told = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&told);
         let older = migrator(&[NOTES]).on_event(move |event| {
@@ -205,11 +199,10 @@ fn a_held_lock_is_tried_again_and_the_others_are_done_meanwhile() {
     let test = fleet(3);
     let mut holder = test.client().unwrap();
     holder.batch_execute("BEGIN; LOCK TABLE tenant_000.notes IN ACCESS SHARE MODE").unwrap();
-    let newer = migrator(&[NOTES, AUTHOR]).jobs(2).lock_timeout(Duration::from_millis(100));
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(2).lock_timeout(Duration::from_secs(1));
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
-        std::thread::sleep(Duration::from_millis(400));
-        assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants WHERE version = 2"), 2);
+        wait_until(&test, "SELECT FROM migrations.tenants WHERE version = 2 HAVING count(*) = 2");
         holder.batch_execute("COMMIT").unwrap();
         let report = run.join().unwrap();
         assert_eq!((report.tenants.migrated, report.tenants.failed), (3, 0));

@@ -6,7 +6,9 @@ use std::time::Duration;
 use migrations_core::{Error, Event, Migrator, RunOptions, State};
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{AUTHOR, NOTES, TAGS, column, execute, exists, migrator, name, number, set, with_tenants};
+use crate::fixture::{
+    AUTHOR, NOTES, TAGS, column, execute, exists, migrator, name, number, set, wait_until, with_tenants,
+};
 
 #[test]
 fn everything_happens_in_the_fixed_order() {
@@ -154,7 +156,9 @@ fn a_lock_on_a_shared_table_is_tried_again_too() {
     holder.batch_execute("BEGIN; LOCK TABLE plans IN ACCESS SHARE MODE").unwrap();
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
-        std::thread::sleep(Duration::from_millis(400));
+        let waiter = "SELECT FROM pg_locks WHERE relation = 'plans'::regclass AND NOT granted";
+        wait_until(&test, waiter);
+        wait_until(&test, &format!("SELECT WHERE NOT EXISTS ({waiter})"));
         holder.batch_execute("COMMIT").unwrap();
         let report = run.join().unwrap();
         assert_eq!(report.shared.applied, ["V2__price"]);
