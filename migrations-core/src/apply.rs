@@ -71,6 +71,11 @@ impl<'a> Session<'a> {
         Self { database, client, seen: 0, keeps_settings: None, registration }
     }
 
+    /// The connection, whose statements an interrupt does not cancel any more.
+    pub(crate) fn into_client(self) -> Client {
+        self.client
+    }
+
     pub(crate) fn database(&self) -> &'a Database {
         self.database
     }

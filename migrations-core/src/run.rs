@@ -36,28 +36,27 @@ pub(crate) fn run(
     let done = stages(&mut session, settings, sets, options, &mut report);
     report.retries += report.shared.retries;
     report.elapsed = start.elapsed();
+    // What is left to be written down is not to be cancelled; a cancellation that was sent already may be on its way.
+    let client = session.into_client();
     let is_interrupted = settings.interrupt.is_raised();
     let done = done.map_err(|error| {
         let is_cause = settings.interrupt.is_cause(error.sqlstate());
         if is_cause { Error::Interrupted } else { error }
     });
-    if is_interrupted {
-        // What is left to be written down is not to be cancelled too.
-        let client = database.ready();
-        drop(session);
-        match client {
-            Ok(client) => session = Session::new(database, client),
-            Err(error) => {
-                let error = done.err().unwrap_or(error);
-                return Err(RunError { error, report: Box::new(report), is_durable: false });
-            }
+    let client = if is_interrupted { database.ready() } else { Ok(client) };
+    let mut session = match client {
+        Ok(client) => Session::new(database, client),
+        Err(error) => {
+            let error = done.err().unwrap_or(error);
+            return Err(RunError { error, report: Box::new(report), is_durable: false });
         }
-    }
+    };
     let saved = barrier(&mut session, settings, &mut report, done.as_ref().err());
     let is_durable = saved.as_ref().is_ok_and(|saved| *saved) && report.lost_connections == 0;
     if let Err(error) = done.and(saved) {
         return Err(RunError { error, report: Box::new(report), is_durable });
     }
+    let mut session = Session::new(&reach, session.into_client());
     let made_sure = make_sure(&mut session, settings, sets, options, &mut report);
     report.elapsed = start.elapsed();
     if let Err(error) = made_sure {

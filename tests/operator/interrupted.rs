@@ -59,6 +59,28 @@ fn a_signal_cancels_what_runs_and_reports_what_was_done() {
 }
 
 #[test]
+fn a_run_that_is_done_when_the_signal_comes_is_written_down_as_done() {
+    for name in ["INT", "TERM"] {
+        let site = Site::with_tenants(&["acme"]);
+        let mut holder = site.test.client().unwrap();
+        holder.batch_execute("BEGIN; LOCK TABLE migrations.runs IN EXCLUSIVE MODE").unwrap();
+        let child = site.command(&["up", "--create", "globex", "--format", "json"]).spawn().unwrap();
+        let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'migrations.runs'::regclass AND NOT granted";
+        site.wait_until(waits, 1);
+        signal(&child, name);
+        // Time enough for a cancellation, if one were sent.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(site.count(waits), 1, "the run's row is still to be written");
+        holder.batch_execute("COMMIT").unwrap();
+        let ran = Ran::new(child.wait_with_output().unwrap()).succeeded();
+        assert_eq!(ran.json()["tenants"]["created"], 1);
+        let last = "SELECT count(*) FROM (SELECT * FROM migrations.runs ORDER BY id DESC LIMIT 1) AS last \
+                    WHERE last.outcome = 'success' AND last.created = 1";
+        assert_eq!(site.count(last), 1);
+    }
+}
+
+#[test]
 fn an_interrupted_run_is_one_object_with_its_report_and_its_error() {
     let site = site_with_a_slow_tenant("PERFORM pg_sleep(600);");
     let up = ["up", "--jobs", "1", "--create", "fast", "--create", "slow", "--format", "json"];

@@ -37,9 +37,11 @@ pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Resu
         Command::Pool(command) => pool::run(command, &migrator, database, output),
     };
     output.finish_progress();
-    let done = match received.exit() {
-        None => done,
-        Some(exit) => {
+    let done = match (received.exit(), done) {
+        // The signal came when everything was done.
+        (_, Ok(Exit::Done)) => Ok(Exit::Done),
+        (None, done) => done,
+        (Some(exit), done) => {
             if let Err(error) = done {
                 output.error(&error);
             }
