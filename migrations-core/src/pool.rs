@@ -35,6 +35,13 @@ pub struct PoolStatus {
     pub behind: usize,
 }
 
+impl PoolStatus {
+    /// How many spares there are fewer than `size`.
+    fn missing(self, size: usize) -> usize {
+        size.saturating_sub(self.ready + self.behind)
+    }
+}
+
 /// Spares that are made between two looks at how many there are: enough for every worker, and few enough for the lease to be
 /// renewed in time.
 const BATCH: usize = 16;
@@ -63,8 +70,7 @@ pub(crate) fn fill(
     let mut made = 0;
     let filled = loop {
         // Whoever finds the pool full needs no lease.
-        let status = status(&mut session.client, settings, sets)?;
-        let missing = size.saturating_sub(status.ready + status.behind);
+        let missing = status(&mut session.client, settings, sets)?.missing(size);
         if missing == 0 && made == 0 {
             return Ok(0);
         }
@@ -80,8 +86,7 @@ pub(crate) fn fill(
             continue;
         }
         // Counted again: another process may have filled the pool up to this moment.
-        let status = self::status(&mut session.client, settings, sets)?;
-        let missing = size.saturating_sub(status.ready + status.behind).min(BATCH);
+        let missing = status(&mut session.client, settings, sets)?.missing(size).min(BATCH);
         match make(session, settings, sets, missing, made == 0, lost_connections) {
             Ok(()) => made += missing,
             Err(error) => break Err(error),

@@ -39,10 +39,7 @@ pub(crate) fn run(
     // What is left to be written down is not to be cancelled; a cancellation that was sent already may be on its way.
     let client = session.into_client();
     let is_interrupted = settings.interrupt.is_raised();
-    let done = done.map_err(|error| {
-        let is_cause = settings.interrupt.is_cause(error.sqlstate());
-        if is_cause { Error::Interrupted } else { error }
-    });
+    let done = done.map_err(|error| interrupted_or(settings, error));
     let client = if is_interrupted { database.ready() } else { Ok(client) };
     let mut session = match client {
         Ok(client) => Session::new(database, client),
@@ -60,10 +57,16 @@ pub(crate) fn run(
     let made_sure = make_sure(&mut session, settings, sets, options, &mut report);
     report.elapsed = start.elapsed();
     if let Err(error) = made_sure {
+        let error = interrupted_or(settings, error);
         return Err(RunError { error, report: Box::new(report), is_durable: false });
     }
     settings.emit(&Event::Finished { report: &report });
     Ok(report)
+}
+
+/// What a statement that the interrupt cancelled means for the run.
+fn interrupted_or(settings: &Settings, error: Error) -> Error {
+    if settings.interrupt.is_cause(error.sqlstate()) { Error::Interrupted } else { error }
 }
 
 /// How often a run goes over the tenants again.

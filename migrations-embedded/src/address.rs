@@ -10,6 +10,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use crate::cluster::SUPERUSER;
 
 /// PostgreSQL's own default: nobody else has a socket in the folder, so there is nothing to dodge.
@@ -97,16 +99,12 @@ fn password() -> io::Result<String> {
     }))
 }
 
-/// Percent-encodes everything but what RFC 3986 calls unreserved.
+/// What RFC 3986 calls unreserved stays as it is.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes a part of a URL.
 fn encode(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, &byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
+    percent_encode(bytes, &RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! spelling that percent-encoding allows, and a password may hold a `/` or a `?`. So the driver parses the text, the name
 //! is set in what it parsed, and every part is written again with its special characters encoded.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use postgres::Config;
 use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
 
@@ -109,16 +109,12 @@ fn channel_binding(binding: ChannelBinding) -> Option<&'static str> {
     }
 }
 
-/// Percent-encodes everything but what RFC 3986 calls unreserved.
+/// What RFC 3986 calls unreserved stays as it is.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes a part of a URL.
 fn encode(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, &byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
+    percent_encode(bytes, &RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The server goes down as in a crash, while a runner is at work.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use migrations_core::{Database, Event, RunOptions, State};
 use migrations_embedded::Server;
@@ -13,13 +13,7 @@ use crate::site::{AUTHOR, NOTES, Site, name, names, small};
 
 fn crash_at_random(site: &Site) {
     let mut dice = Dice::new();
-    let undisturbed = {
-        let copy = site.copy();
-        let start = Instant::now();
-        up(&copy.url(), &[]).finish().succeeded();
-        start.elapsed()
-    };
-    let mut moments = Moments::before(undisturbed, rounds(3));
+    let mut moments = Moments::before(site.undisturbed(), rounds(3));
     let mut survived = 0;
     while let Some(moment) = moments.next(&mut dice) {
         let copy = site.copy();

@@ -1,6 +1,6 @@
 //! The runner is killed with SIGKILL.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dice::{Dice, Moments, rounds};
 use crate::runner::up;
@@ -10,15 +10,7 @@ use crate::site::Site;
 fn a_rerun_after_kill_9_at_any_moment_leaves_every_tenant_whole() {
     let site = Site::new(50);
     let mut dice = Dice::new();
-    let undisturbed = {
-        let copy = site.copy();
-        let start = Instant::now();
-        up(&copy.url(), &[]).finish().succeeded();
-        let elapsed = start.elapsed();
-        copy.assert_whole();
-        elapsed
-    };
-    let mut moments = Moments::before(undisturbed, rounds(4));
+    let mut moments = Moments::before(site.undisturbed(), rounds(4));
     let (mut marked, mut invalid) = (0, 0);
     while let Some(moment) = moments.next(&mut dice) {
         let copy = site.copy();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migrations_core::{Database, Error, Event, Failure, Migrator, Report, RunOptions, State, TenantName};
 use migrations_embedded::Server;
@@ -146,7 +146,9 @@ fn a_migration_outside_a_transaction_that_gets_no_second_session_fails_clearly()
     let newer = small(&[NOTES, index]).jobs(1);
     // The session that was let go is on its way out.
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+    let start = Instant::now();
     while held[0].query_one(sessions, &[]).unwrap().get::<_, i64>(0) > i64::try_from(held.len()).unwrap() {
+        assert!(start.elapsed() < Duration::from_mins(1), "the session stays");
         std::thread::sleep(Duration::from_millis(5));
     }
     let failure = match newer.run_with(&shop.database(), &RunOptions::new().only([name("acme")])) {

@@ -10,13 +10,7 @@ use crate::site::Site;
 fn a_rerun_after_a_signal_at_any_moment_leaves_every_tenant_whole() {
     let site = Site::new(50);
     let mut dice = Dice::new();
-    let undisturbed = {
-        let copy = site.copy();
-        let start = Instant::now();
-        up(&copy.url(), &[]).finish().succeeded();
-        start.elapsed()
-    };
-    let mut moments = Moments::before(undisturbed, rounds(4));
+    let mut moments = Moments::before(site.undisturbed(), rounds(4));
     while let Some(moment) = moments.next(&mut dice) {
         let copy = site.copy();
         let mut runner = up(&copy.url(), &[]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migrations_core::{Database, MigrationSet, Migrator, RunOptions, State, TenantName};
 use migrations_embedded::{Builder, Server};
@@ -137,6 +137,16 @@ impl Site {
         let report = first(APPLIED).run_with(&database("fleet"), &RunOptions::new().create(names(tenants))).unwrap();
         assert_eq!(report.tenants.created, tenants);
         Self { server: Mutex::new(server), copies: AtomicUsize::new(0), reference }
+    }
+
+    /// How long a run over a copy takes that nobody disturbs.
+    pub(crate) fn undisturbed(&self) -> Duration {
+        let copy = self.copy();
+        let start = Instant::now();
+        up(&copy.url(), &[]).finish().succeeded();
+        let elapsed = start.elapsed();
+        copy.assert_whole();
+        elapsed
     }
 
     /// A copy of the fleet.
