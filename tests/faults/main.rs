@@ -7,6 +7,7 @@
 //! | module | what is broken |
 //! | --- | --- |
 //! | `killed` | the runner, by SIGKILL |
+//! | `parts` | the process that makes new tenants in several transactions, by SIGKILL |
 //! | `signalled` | the runner, by SIGINT and SIGTERM |
 //! | `crashed` | the server, by an immediate shutdown |
 //! | `cut` | the connection, in mid-message and between a commit and its answer |
@@ -29,6 +30,7 @@ mod down;
 mod index;
 mod killed;
 mod limits;
+mod parts;
 #[path = "../support/pgbouncer.rs"]
 mod pgbouncer;
 mod pooler;
