@@ -159,7 +159,7 @@ macro_rules! assert_page {
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "YYYY-MM-DDThh:mm:ssZ"),
                 (r"\(os error \d+\)", "(os error [number])"),
                 (r"(OUTCOME) +TIME\b", "$1  TIME"),
-                (r"(created|migrated|current|failed|busy) +\d+(\.\d+)? m?s\b", "$1  [time]"),
+                (r"(created|migrated|current|ahead|busy|failed) +\d+(\.\d+)? m?s\b", "$1  [time]"),
                 (r"\d+(\.\d+)? m?s\b", "[time]"),
             ],
             omit_expression => true,
