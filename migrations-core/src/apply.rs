@@ -22,7 +22,7 @@ use crate::locate;
 use crate::lock;
 use crate::plan;
 use crate::retry::{Mishaps, TRIES, is_lost, is_transient};
-use crate::script::{Job, Origin, Step};
+use crate::script::{Job, Origin, Script, Step};
 use crate::server_error::ServerError;
 use crate::settings::Commits;
 
@@ -206,36 +206,40 @@ impl<'a> Session<'a> {
     }
 
     fn together(&mut self, job: &Job<'_>, migrations: Range<usize>) -> Result<(), Refusal> {
-        let script = &job.script(migrations.clone());
-        let sent = if job.inspect {
-            let allowed =
-                Allowed { schemas: job.allowed_schemas(migrations.clone()), database: job.allows_database(migrations) };
-            inspect::send(&mut self.client, job, script, &allowed)
-        } else {
-            let sent = self.client.batch_execute(&script.message());
-            sent.map_err(|error| Stopped::Refused { error, sent: script.clone() })
-        };
-        sent.map_err(|stopped| {
-            let (error, sent) = match stopped {
-                Stopped::Refused { error, sent } => (error, sent),
-                Stopped::Outside(found) => {
-                    return Refusal::Failed(Box::new(failure(job, Reason::Server(*found))));
-                }
-            };
-            refusal(job, &error, |failure| {
-                if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
-                    failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
-                }
-                if (is_transient(failure) && !job.is_last_try) || job.settings.interrupt.is_raised() {
-                    return;
-                }
-                if let Some(place) = locate::place(&mut self.client, job, script, &sent, &error) {
-                    failure.migration = Some(place.migration);
-                    failure.excerpt = place.excerpt;
-                }
-            })
-        })
+        send(&mut self.client, job, &job.script(migrations.clone()), migrations)
     }
+}
+
+/// Sends one transaction.
+fn send(client: &mut Client, job: &Job<'_>, script: &Script, migrations: Range<usize>) -> Result<(), Refusal> {
+    let sent = if job.inspect {
+        let allowed =
+            Allowed { schemas: job.allowed_schemas(migrations.clone()), database: job.allows_database(migrations) };
+        inspect::send(client, job, script, &allowed)
+    } else {
+        let sent = client.batch_execute(&script.message());
+        sent.map_err(|error| Stopped::Refused { error, sent: script.clone() })
+    };
+    sent.map_err(|stopped| {
+        let (error, sent) = match stopped {
+            Stopped::Refused { error, sent } => (error, sent),
+            Stopped::Outside(found) => {
+                return Refusal::Failed(Box::new(failure(job, Reason::Server(*found))));
+            }
+        };
+        refusal(job, &error, |failure| {
+            if failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code()) {
+                failure.blockers = blockers::find(client, job.schema(), job.layout().shared.as_str());
+            }
+            if (is_transient(failure) && !job.is_last_try) || job.settings.interrupt.is_raised() {
+                return;
+            }
+            if let Some(place) = locate::place(client, job, script, &sent, &error) {
+                failure.migration = Some(place.migration);
+                failure.excerpt = place.excerpt;
+            }
+        })
+    })
 }
 
 /// What an error means for the job.

@@ -49,15 +49,15 @@ fn replay(client: &mut Client, job: &Job<'_>, script: &Script, error: &DriverErr
     let mut last = None;
     for part in script.parts() {
         let Some(index) = part.migration else {
-            if let Err(found) = transaction.batch_execute(&part.sql) {
+            if let Err(found) = transaction.batch_execute(&part.sent.text) {
                 return last.filter(|_| found.code() == error.code()).map(|index| (index, None));
             }
             continue;
         };
         last = Some(index);
         for range in job.set.migrations()[index].statements() {
-            // Blanked out where it cannot run in a transaction.
-            let Some(statement) = part.sql.get(part.insertions.sent(range)) else { continue };
+            // Another part, or blanked out since it cannot run in a transaction.
+            let Some(statement) = part.sent.sent(range) else { continue };
             if let Err(found) = transaction.batch_execute(statement) {
                 return (found.code() == error.code()).then_some((index, Some(range.start)));
             }

@@ -42,8 +42,8 @@ const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 pub struct Migrator {
     shared: MigrationSet,
     tenant: MigrationSet,
-    /// A tenant's migration that reaches outside of the tenant: nothing is done with such a set.
-    trespass: Option<SetError>,
+    /// A migration that cannot be run, or not as a tenant's: nothing is done with such a set.
+    problem: Option<SetError>,
     settings: Settings,
 }
 
@@ -54,14 +54,14 @@ impl Migrator {
     /// named without a schema, unless the file says `-- migrate: allow-schema NAME` on top. A set that does not keep to
     /// this is refused by everything that is done with it.
     pub fn new(shared: MigrationSet, tenant: MigrationSet) -> Self {
-        let trespass = tenant.trespass();
-        Self { shared, tenant, trespass, settings: Settings::default() }
+        let problem = problem(&shared, &tenant);
+        Self { shared, tenant, problem, settings: Settings::default() }
     }
 
     /// Puts another set in the place of the tenants' set, and leaves the rest as it is.
     #[must_use]
     pub fn with_tenant_set(mut self, tenant: MigrationSet) -> Self {
-        self.trespass = tenant.trespass();
+        self.problem = problem(&self.shared, &tenant);
         self.tenant = tenant;
         self
     }
@@ -414,11 +414,16 @@ impl Migrator {
     }
 
     fn sets(&self) -> Result<Sets<'_>, Error> {
-        if let Some(trespass) = &self.trespass {
-            return Err(trespass.clone().into());
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone().into());
         }
         Ok(Sets { registry: registry::set()?, shared: &self.shared, tenant: &self.tenant })
     }
+}
+
+/// The first migration that cannot be run, or not as a tenant's.
+fn problem(shared: &MigrationSet, tenant: &MigrationSet) -> Option<SetError> {
+    shared.problem().or_else(|| tenant.problem()).or_else(|| tenant.isolation_violation())
 }
 
 /// A host name in lower case: labels of letters, digits and hyphens (RFC 1123), at most 253 bytes.

@@ -9,7 +9,7 @@ use crate::name::TenantName;
 use crate::options::RunOptions;
 use crate::plan::{self, Claim, PAGE, Question, Resolver};
 use crate::script::{Job, Origin, Owner, Step};
-use crate::set::{MigrationSet, Mode, SetName};
+use crate::set::{MigrationSet, SetName};
 use crate::settings::Settings;
 use crate::stage::Sets;
 
@@ -114,9 +114,14 @@ fn rehearsal(job: &Job<'_>) -> Rehearsal {
             }
             Step::Outside(index) => {
                 let migration = &job.set.migrations()[index];
-                if let Mode::Outside { statements, .. } = migration.mode() {
-                    messages.extend(statements.iter().map(|one| one.qualified(migration.sql(), job.schema())));
+                let outside = migration.outside();
+                let mut sent = Vec::new();
+                for unit in outside.iter().flat_map(|outside| outside.units()) {
+                    sent.extend(outside.iter().flat_map(|outside| outside.settings_for(unit)).cloned());
+                    sent.push(unit.range.clone());
                 }
+                sent.dedup();
+                messages.extend(sent.into_iter().map(|part| job.text(migration, Some(part)).text));
             }
         }
     }

@@ -11,11 +11,11 @@ use crate::epilogue::{self, Local};
 use crate::gate::Point;
 use crate::history;
 use crate::lock::{self, Lock};
-use crate::mark::Mark;
+use crate::mark::{Found, Mark};
 use crate::name::TenantName;
 use crate::plan::Claim;
 use crate::registry::Layout;
-use crate::set::{Insertions, Migration, MigrationSet, Qualified};
+use crate::set::{Migration, MigrationSet, Qualified, Unit, Whose};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal, OrNull};
 use crate::unfinished;
@@ -84,11 +84,9 @@ pub(crate) struct Script {
 
 #[derive(Clone)]
 pub(crate) struct Part {
-    pub(crate) sql: String,
-    /// The migration that the text is, when it is one.
+    pub(crate) sent: Qualified,
+    /// The migration that the text is of, when it is of one.
     pub(crate) migration: Option<usize>,
-    /// What the text has more than the migration.
-    pub(crate) insertions: Insertions,
 }
 
 /// Clears the mark of a statement outside a transaction.
@@ -154,11 +152,15 @@ impl<'a> Job<'a> {
         let all = self.applied..self.set.migrations().len();
         // Nobody else can see a schema that is being created: nothing in it has to run concurrently.
         let is_new = matches!(self.origin, Origin::Created { .. });
-        let is_apart = if is_new { Migration::is_apart_for_a_new_schema } else { Migration::is_outside_a_transaction };
+        let commits = &self.settings.commits;
+        let is_apart = |migration: &Migration| {
+            migration.is_outside_a_transaction()
+                && (!is_new || migration.is_apart_for_a_new_schema() || commits.are_needed_within(migration))
+        };
         let mut steps = Vec::new();
         let mut start = all.start;
         for index in all.clone() {
-            if start < index && self.settings.commits.are_needed(self.set, index) {
+            if start < index && commits.are_needed(self.set, index) {
                 steps.push(Step::Together(start..index));
                 start = index;
             }
@@ -208,12 +210,8 @@ impl<'a> Job<'a> {
                 script.push(format!("SET LOCAL ROLE {}", Ident(role)));
             }
             let migration = &self.set.migrations()[index];
-            let Qualified { text, insertions } = self.text(migration);
-            script.parts.push(Part { sql: text, migration: Some(index), insertions });
-            if self.set.defers() {
-                script.push(epilogue::check_constraints(self.schema()));
-            }
-            script.push(epilogue::epilogue(self.local()));
+            script.push_migration(index, self.text(migration, None));
+            self.push_epilogue(&mut script);
             script.push(history::insert(self.schema(), migration));
         }
         if self.inspect {
@@ -231,11 +229,49 @@ impl<'a> Job<'a> {
         script
     }
 
-    /// What is sent of a migration. The registry's own say themselves where everything is.
-    fn text(&self, migration: &Migration) -> Qualified {
+    /// The message for one unit of a migration that runs outside a transaction: a transaction of its own, which begins by
+    /// replacing one mark by another. So the unit is done once, also when the lock was lost meanwhile.
+    pub(crate) fn unit_script(&self, index: usize, unit: &Unit, from: &Found, to: &Mark) -> Script {
+        let migration = &self.set.migrations()[index];
+        let mut script = Script::default();
+        for sql in BEGINNING {
+            script.push(sql.to_owned());
+        }
+        script.push(self.replace_mark(from, to));
+        for sql in self.for_this_transaction() {
+            script.push(sql);
+        }
+        let first = script.parts.len();
+        script.push(self.search_path());
+        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
+            script.push_migration(index, self.text(migration, Some(setting.clone())));
+        }
+        if let Some(role) = self.role() {
+            script.push(format!("SET LOCAL ROLE {}", Ident(role)));
+        }
+        script.push_migration(index, self.text(migration, Some(unit.range.clone())));
+        self.push_epilogue(&mut script);
+        if self.inspect {
+            script.push(self.inspection(index..index + 1));
+        }
+        script.migrations = first..script.parts.len();
+        self.gate(&mut script, Point::Recorded);
+        script
+    }
+
+    fn push_epilogue(&self, script: &mut Script) {
+        if self.set.defers() {
+            script.push(epilogue::check_constraints(self.schema()));
+        }
+        script.push(epilogue::epilogue(self.local()));
+    }
+
+    /// What is sent of a migration, or of a part of it. The registry's own say themselves where everything is.
+    pub(crate) fn text(&self, migration: &Migration, part: Option<Range<usize>>) -> Qualified {
         match self.owner {
-            Owner::Registry => Qualified::from(migration.sql_in_a_transaction().to_owned()),
-            Owner::Shared | Owner::Tenant(_) => migration.qualified(self.schema()),
+            Owner::Registry => Qualified::from(migration.sql().to_owned()),
+            Owner::Shared => migration.qualified(self.schema(), part, Whose::Shared),
+            Owner::Tenant(_) => migration.qualified(self.schema(), part, Whose::Tenant),
         }
     }
 
@@ -274,11 +310,16 @@ impl<'a> Job<'a> {
         let mut opening = BEGINNING.map(str::to_owned).to_vec();
         opening.extend(self.settings.gate.at(Point::Begun));
         opening.push(lock::guard(&self.layout().registry, self.lock(), &self.stale()));
-        opening.push(self.lock_timeout());
-        if !self.durable {
-            opening.push("SET LOCAL synchronous_commit = off".to_owned());
-        }
+        opening.extend(self.for_this_transaction());
         opening
+    }
+
+    fn for_this_transaction(&self) -> Vec<String> {
+        let mut settings = vec![self.lock_timeout()];
+        if !self.durable {
+            settings.push("SET LOCAL synchronous_commit = off".to_owned());
+        }
+        settings
     }
 
     pub(crate) fn lock(&self) -> Lock<'_> {
@@ -398,34 +439,63 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Marks a statement outside a transaction as begun.
-    pub(crate) fn mark_in_flight(&self, mark: &Mark) -> String {
+    /// Replaces the mark of the schema by another one, or raises when it is not this one any more, or when another
+    /// session is at it. The row is locked from then on. The mark is about the schema that is there now, and so is the
+    /// row with it.
+    pub(crate) fn replace_mark(&self, from: &Found, to: &Mark) -> String {
         let (table, condition) = self.row();
-        let columns = "in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
-        let values = format!("{}, {}, {}, {}", mark.version, mark.statement, OrNull(mark.file), OrNull(mark.text));
-        match self.owner {
-            Owner::Tenant(_) => format!("UPDATE {table} SET ({columns}) = ROW({values}) WHERE {condition}"),
+        let schema = Literal(self.schema());
+        let columns = "version, digest, schema_oid, \
+                       in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
+        let version = OrNull(self.set.version_at(self.applied));
+        let digest = self.set.digest_at(self.applied).to_sql();
+        let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
+        let values = format!("{version}, {digest}, {oid}, {}", to.to_sql());
+        let unchanged = format!(
+            "(t.in_flight_version, t.in_flight_statement, t.in_flight_file, t.in_flight_text) IS NOT DISTINCT FROM {}",
+            from.to_sql()
+        );
+        let replace = match self.owner {
+            Owner::Tenant(_) => {
+                format!("UPDATE {table} AS t SET ({columns}) = ROW({values}) WHERE {condition} AND {unchanged}")
+            }
             // A schema that is taken over has no row yet.
             Owner::Registry | Owner::Shared => format!(
-                "INSERT INTO {table} AS s (name, schema_name, {columns}) VALUES ({}, {}, {values}) \
-                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
-                 digest = CASE WHEN s.schema_name = excluded.schema_name THEN s.digest END, ({columns}) = ROW({values})",
+                "INSERT INTO {table} AS t (name, schema_name, {columns}) VALUES ({}, {schema}, {values}) \
+                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, ({columns}) = ROW({values}) \
+                 WHERE {unchanged}",
                 self.key(),
-                Literal(self.schema()),
             ),
-        }
-    }
-
-    /// Reads the mark: a row of four numbers.
-    pub(crate) fn in_flight(&self) -> String {
-        let (table, condition) = self.row();
+        };
         format!(
-            "SELECT in_flight_version, in_flight_statement, in_flight_file, in_flight_text FROM {table} \
-             WHERE {condition} AND in_flight_version IS NOT NULL AND in_flight_statement IS NOT NULL"
+            "DO $migrate$ BEGIN
+  BEGIN
+    PERFORM FROM {table} WHERE {condition} FOR NO KEY UPDATE NOWAIT;
+  EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'another session is at work on this schema' USING ERRCODE = '{}';
+  END;
+  {replace};
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{}';
+  END IF;
+END $migrate$",
+            lock::TENANT_BUSY,
+            lock::STALE,
         )
     }
 
-    fn row(&self) -> (String, String) {
+    /// Reads the mark: a row of four numbers, and whether the mark is about the schema that is there.
+    pub(crate) fn in_flight(&self) -> String {
+        let (table, condition) = self.row();
+        let schema = Literal(self.schema());
+        format!(
+            "SELECT in_flight_version, in_flight_statement, in_flight_file, in_flight_text, \
+             schema_name = {schema} AND coalesce(schema_oid = (SELECT oid FROM pg_namespace WHERE nspname = {schema}), true) \
+             FROM {table} WHERE {condition}"
+        )
+    }
+
+    pub(crate) fn row(&self) -> (String, String) {
         match self.owner {
             Owner::Tenant(name) => {
                 (self.layout().table("tenants"), format!("schema_name = {}", Literal(name.as_str())))
@@ -437,7 +507,11 @@ impl<'a> Job<'a> {
 
 impl Script {
     fn push(&mut self, sql: String) {
-        self.parts.push(Part { sql, migration: None, insertions: Insertions::default() });
+        self.parts.push(Part { sent: Qualified::from(sql), migration: None });
+    }
+
+    fn push_migration(&mut self, index: usize, sent: Qualified) {
+        self.parts.push(Part { sent, migration: Some(index) });
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
@@ -453,10 +527,10 @@ impl Script {
 
     /// The whole message.
     pub(crate) fn message(&self) -> String {
-        let length = self.parts.iter().map(|part| part.sql.len() + SEPARATOR.len()).sum();
+        let length = self.parts.iter().map(|part| part.sent.text.len() + SEPARATOR.len()).sum();
         let mut message = String::with_capacity(length);
         for part in &self.parts {
-            message.push_str(&part.sql);
+            message.push_str(&part.sent.text);
             message.push_str(SEPARATOR);
         }
         message
@@ -466,12 +540,12 @@ impl Script {
     pub(crate) fn source(&self, position: u32) -> Option<(usize, usize)> {
         let mut left = usize::try_from(position).ok()?.checked_sub(1)?;
         for part in &self.parts {
-            let characters = part.sql.chars().count() + SEPARATOR.len();
+            let characters = part.sent.text.chars().count() + SEPARATOR.len();
             if left < characters {
                 // The `;` that ends an unfinished statement is ours: the place is where the statement stops.
-                let end = part.sql.trim_end().len();
-                let offset = part.sql.char_indices().nth(left).map_or(end, |(offset, _)| offset);
-                return part.migration.map(|migration| (migration, part.insertions.original(offset)));
+                let end = part.sent.text.trim_end().len();
+                let offset = part.sent.text.char_indices().nth(left).map_or(end, |(offset, _)| offset);
+                return part.migration.map(|migration| (migration, part.sent.original(offset)));
             }
             left -= characters;
         }

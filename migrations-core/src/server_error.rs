@@ -82,8 +82,9 @@ fn advice(code: &SqlState) -> Option<&'static str> {
             "the server is a standby, or default_transaction_read_only is on; connect to the primary, read-write"
         }
         SqlState::UNSAFE_NEW_ENUM_VALUE_USAGE => {
-            "a value that is added to an enumeration can be used by the next migration, not by the one that adds it: split \
-             the migration in two"
+            "a value that is added to an enumeration cannot be used in the same transaction: split the migration in two, or \
+             say `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied \
+             already)"
         }
         SqlState::TOO_MANY_CONNECTIONS => {
             "the server has no connection left; close some, raise max_connections, or run with fewer jobs"
@@ -91,7 +92,13 @@ fn advice(code: &SqlState) -> Option<&'static str> {
         SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
         SqlState::DISK_FULL => "free some space on the server, and run `up` again",
         SqlState::ACTIVE_SQL_TRANSACTION => {
-            "put the statement into a new migration of its own with `-- migrate: no-transaction` on top"
+            "put the statement into a new migration of its own with `-- migrate: no-transaction` on top; where it has that \
+             and is safe to repeat, `-- migrate: no-transaction idempotent` (MigrationSet::no_transaction and idempotent in \
+             code, for a file that is applied already)"
+        }
+        SqlState::INVALID_TRANSACTION_TERMINATION => {
+            "it commits on its way; when it is safe to repeat, say `-- migrate: no-transaction idempotent` on top \
+             (MigrationSet::idempotent in code, for a file that is applied already)"
         }
         _ => return None,
     })

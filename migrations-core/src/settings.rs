@@ -13,7 +13,7 @@ use crate::keepalive;
 use crate::lock::Polling;
 use crate::name::{RoleName, SchemaName};
 use crate::registry::Layout;
-use crate::set::MigrationSet;
+use crate::set::{Migration, MigrationSet};
 
 type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
@@ -68,6 +68,11 @@ impl Commits {
             Self::AT_ENUM_VALUES => set.commits_in_front_of(index),
             _ => true,
         }
+    }
+
+    /// Whether a migration that runs statement by statement has to do so on a schema that is new too.
+    pub(crate) fn are_needed_within(&self, migration: &Migration) -> bool {
+        self.0.load(Ordering::Relaxed) > 0 && migration.adds_enum_value()
     }
 
     /// Whether a failure with this code can be about too few commits.

@@ -1,12 +1,14 @@
-//! A `no-transaction` migration: statement by statement, each with its mark.
+//! A migration that runs outside a transaction: unit by unit, each done once.
 //!
 //! The session's own connection holds the locks, in a transaction that is otherwise idle: it has no snapshot, so that
 //! `CREATE INDEX CONCURRENTLY` does not wait for it. A second connection, opened with the migration's settings, sends the
-//! statements. What is under way is marked in the registry first, so that a run after a crash knows what it finds.
+//! units. One that can run in a transaction commits together with its mark in the registry. One that cannot is marked
+//! before it starts and when it is done, so that a run after a crash knows what it finds.
 
+use std::ops::Range;
 use std::sync::PoisonError;
 
-use postgres::error::ErrorPosition;
+use postgres::error::{ErrorPosition, SqlState};
 use postgres::{Client, SimpleQueryMessage};
 
 use super::{Refusal, Session, failure, interrupted, refusal, refused};
@@ -19,10 +21,10 @@ use crate::history;
 use crate::interrupt::Registration;
 use crate::keepalive::{telling_when_slow, while_kept_alive};
 use crate::lock::{self, Polling};
-use crate::mark::{Begun, Mark};
+use crate::mark::{Found, Mark, Progress};
 use crate::script::Job;
-use crate::set::{Migration, Mode, Outside};
-use crate::sql::{Ident, Literal};
+use crate::set::{Action, Kind, Migration, Unit, drop_index};
+use crate::sql::{BEGINNING, Ident, Literal};
 use crate::unfinished;
 
 /// The lock holder waits for as long as an index takes. Not every server has each of these settings.
@@ -34,11 +36,11 @@ const SECOND_CONNECTION: &str = "a migration outside a transaction waits for its
                                  transaction mode that has none to spare, or a server that is slow to accept one; give \
                                  the pooler a larger pool, run with fewer jobs, or connect to the server itself";
 
-const NEEDS_THE_PATH: &str = "what this statement names is looked up by the search_path, which a pooler in transaction \
-                              mode does not keep for a session; run this once over a connection to the server itself: \
-                              set DATABASE_URL to its host and port in place of the pooler's";
+const NEEDS_A_SESSION: &str = "what this statement names or does depends on settings of its session, which a pooler in \
+                               transaction mode does not keep; run this once over a connection to the server itself: \
+                               set DATABASE_URL to its host and port in place of the pooler's";
 
-/// The connection that statements are sent over.
+/// The connection that units are sent over.
 struct Direct {
     client: Client,
     /// Whether the session has the settings that it was opened with: a pooler in transaction mode does not give it any.
@@ -47,48 +49,60 @@ struct Direct {
     _registration: Registration,
 }
 
+/// What is there of what a statement makes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    Open,
+enum There {
+    Nothing,
     Broken,
-    Pending,
-    Done,
+    Half,
+    All,
 }
 
-/// One statement of a migration.
+/// What is left to do for a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Everything,
+    /// There is something of that name which is not ours. The server may refuse that, and it must not look like ours later.
+    NotOurs,
+}
+
+/// One unit of a migration.
+#[derive(Clone, Copy)]
 struct Task<'a> {
     job: &'a Job<'a>,
+    index: usize,
     migration: &'a Migration,
     number: usize,
-    statement: &'a Outside,
-    begun: Begun,
+    unit: &'a Unit,
+    progress: Progress,
 }
 
 impl Session<'_> {
-    /// Runs a `no-transaction` migration.
+    /// Runs a migration outside a transaction.
     pub(super) fn outside(&mut self, job: &Job<'_>, index: usize) -> Result<(), Refusal> {
         let migration = &job.set.migrations()[index];
-        let Mode::Outside { statements, .. } = migration.mode() else { return Ok(()) };
+        let Some(outside) = migration.outside() else { return Ok(()) };
         let settings = job.settings;
         let tell = || settings.emit(&Event::Warning { text: SECOND_CONNECTION });
         let mut direct = telling_when_slow(tell, || self.direct(job))?;
         // Whoever holds the locks has one of the pooler's connections and needs another: if several workers had one each,
         // none would get on.
         let _turn = (!direct.is_set).then(|| settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
-        let done = telling_when_slow(tell, || self.hold(job, index, &mut direct)).and_then(|mark| {
-            let begun = Begun::new(mark, migration, statements);
+        let done = telling_when_slow(tell, || self.hold(job, index, &mut direct)).and_then(|mut mark| {
+            let progress = mark.progress(migration);
+            if progress == Progress::Unknown && outside.has_transactions() && !migration.is_idempotent() {
+                return Err(unknown(job, migration, mark));
+            }
             settings.gate.pass(&mut direct.client, Point::Locked);
-            for (number, statement) in statements.iter().enumerate() {
-                if begun.is_behind(number) {
-                    continue;
-                }
+            for (number, unit) in outside.units().iter().enumerate().skip(progress.first()) {
                 if settings.interrupt.is_raised() {
                     return Err(Refusal::Failed(Box::new(interrupted(job))));
                 }
                 // The locks went with the connection, if that was lost meanwhile.
-                self.client.batch_execute("SELECT").map_err(|error| titled(job, migration, &error))?;
-                let task = Task { job, migration, number, statement, begun };
-                while_kept_alive(&mut self.client, settings.keep_alive, || direct.run(&task))?;
+                self.client.batch_execute("").map_err(|error| titled(job, migration, &error))?;
+                let task = Task { job, index, migration, number, unit, progress };
+                while_kept_alive(&mut self.client, settings.keep_alive, || direct.run(&task, &mut mark))?;
             }
             settings.gate.pass(&mut direct.client, Point::Applied);
             // The locks are let go by the commit that records what was done under them.
@@ -119,7 +133,7 @@ impl Session<'_> {
     }
 
     /// Takes the locks, and reads the mark under them.
-    fn hold(&mut self, job: &Job<'_>, index: usize, direct: &mut Direct) -> Result<Option<Mark>, Refusal> {
+    fn hold(&mut self, job: &Job<'_>, index: usize, direct: &mut Direct) -> Result<Found, Refusal> {
         let migration = &job.set.migrations()[index];
         let mut opening = vec!["BEGIN".to_owned()];
         opening.extend(job.opening());
@@ -151,87 +165,199 @@ fn titled(job: &Job<'_>, migration: &Migration, error: &postgres::Error) -> Refu
     refusal(job, error, |failure| failure.migration = Some(migration.title().to_owned()))
 }
 
+/// A file that was edited in front of where it was cut off.
+fn unknown(job: &Job<'_>, migration: &Migration, found: Found) -> Refusal {
+    let (version, done) = found.mark.map_or((0, 0), |mark| (mark.version, mark.done));
+    let (table, condition) = job.row();
+    let reason = format!(
+        "a run was cut off in version {version}, behind its first {done} statements, and these are not the first ones of \
+         this file; restore them as they were when they ran, and put what is new behind them. Where all of them are safe to \
+         repeat, say `-- migrate: no-transaction idempotent` on top. Where what they did is taken back, let the run begin \
+         from the first one: UPDATE {table} SET in_flight_version = NULL, in_flight_statement = NULL, in_flight_file = \
+         NULL, in_flight_text = NULL WHERE {condition}"
+    );
+    let mut failure = failure(job, Reason::Refused(reason));
+    failure.migration = Some(migration.title().to_owned());
+    Refusal::Failed(Box::new(failure))
+}
+
 impl Direct {
     fn new(database: &Database, client: Client, is_set: bool) -> Self {
         let registration = database.register(&client);
         Self { client, is_set, _registration: registration }
     }
 
-    fn run(&mut self, task: &Task<'_>) -> Result<(), Refusal> {
-        let Task { job, migration, number, statement, begun } = *task;
-        let (schema, client) = (job.schema(), &mut self.client);
-        let in_doubt = begun.is_in_doubt(number);
-        let at_start = |error: postgres::Error| task.refusal(&error, statement.range.start);
+    fn run(&mut self, task: &Task<'_>, mark: &mut Found) -> Result<(), Refusal> {
+        match &task.unit.kind {
+            Kind::Alone(action) => self.alone(task, action, mark),
+            Kind::InTransaction => match self.in_transaction(task, mark) {
+                // Its author's word is for statements that are not known to need it too.
+                Err(Refusal::Failed(failure))
+                    if task.migration.is_idempotent()
+                        && failure.sqlstate() == Some(SqlState::ACTIVE_SQL_TRANSACTION.code()) =>
+                {
+                    self.alone(task, &Action::Call, mark)
+                }
+                done => done,
+            },
+        }
+    }
 
-        if !self.is_set && needs_the_path(client, job, statement).map_err(at_start)? {
-            let mut failure = failure(job, Reason::Refused(NEEDS_THE_PATH.to_owned()));
-            task.place(&mut failure, statement.range.start);
-            return Err(Refusal::Failed(Box::new(failure)));
+    /// Sends a unit with its mark: both are committed, or neither is.
+    fn in_transaction(&mut self, task: &Task<'_>, mark: &mut Found) -> Result<(), Refusal> {
+        let Task { job, index, migration, number, unit, .. } = *task;
+        let next = Mark::before(migration, number + 1);
+        let script = job.unit_script(index, unit, mark, &next);
+        super::send(&mut self.client, job, &script, index..index + 1)?;
+        *mark = Found::new(next);
+        Ok(())
+    }
+
+    /// Sends a statement that no transaction takes, unless it is found done.
+    fn alone(&mut self, task: &Task<'_>, action: &Action, mark: &mut Found) -> Result<(), Refusal> {
+        let Task { migration, number, progress, .. } = *task;
+        self.make_sure_of_the_session(task, action)?;
+        match self.what_is_left(task, action)? {
+            Left::Nothing => {}
+            Left::NotOurs => self.send(task)?,
+            // A mark of another text stays, since a new one would say that everything behind it is not begun.
+            Left::Everything if progress == Progress::Unknown => self.send(task)?,
+            Left::Everything => {
+                self.mark(task, mark, Mark::begun(migration, number))?;
+                self.send(task)?;
+            }
         }
-        if self.is_set && statement.is_call() {
-            hold_call(client, job).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
+        if progress == Progress::Unknown { Ok(()) } else { self.mark(task, mark, Mark::before(migration, number + 1)) }
+    }
+
+    fn mark(&mut self, task: &Task<'_>, mark: &mut Found, next: Mark) -> Result<(), Refusal> {
+        let message = format!("{};\n{}", BEGINNING.join(";\n"), task.job.replace_mark(mark, &next));
+        self.client.batch_execute(&message).map_err(|error| task.refusal(&error, task.unit.range.start))?;
+        *mark = Found::new(next);
+        Ok(())
+    }
+
+    /// Behind a pooler, nothing is sent that means something else without the settings of a session.
+    fn make_sure_of_the_session(&mut self, task: &Task<'_>, action: &Action) -> Result<(), Refusal> {
+        let Task { job, migration, unit, .. } = *task;
+        let at_start = |error: postgres::Error| task.refusal(&error, unit.range.start);
+        if self.is_set {
+            if *action == Action::Call {
+                hold_call(&mut self.client, job).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
+            }
+            return Ok(());
         }
-        if in_doubt {
-            wait_for_others(client, job, statement).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
-            for leftover in leftovers(client, statement, schema).map_err(at_start)? {
+        let has_settings = migration.outside().is_some_and(|outside| outside.settings_for(unit).next().is_some());
+        let schemas = [job.schema(), job.layout().shared.as_str(), "public"];
+        let needs_it = *action == Action::Call
+            || has_settings
+            || match action.path_query(&schemas) {
+                Some(query) => is_so(&mut self.client, &query).map_err(at_start)?,
+                None => false,
+            };
+        if !needs_it {
+            return Ok(());
+        }
+        let mut failure = failure(job, Reason::Refused(NEEDS_A_SESSION.to_owned()));
+        task.place(&mut failure, unit.range.start);
+        Err(Refusal::Failed(Box::new(failure)))
+    }
+
+    /// Finds out whether a statement is done. What a run before this one left of it is removed, or brought to its end.
+    fn what_is_left(&mut self, task: &Task<'_>, action: &Action) -> Result<Left, Refusal> {
+        let Task { job, migration, number, unit, progress, .. } = *task;
+        let (schema, client, is_in_doubt) = (job.schema(), &mut self.client, progress.is_in_doubt(number));
+        let at_start = |error: postgres::Error| task.refusal(&error, unit.range.start);
+        let mut there = there(client, action, schema).map_err(at_start)?;
+        if is_in_doubt || there == There::Broken {
+            wait_for_others(client, job, action).map_err(|error| error.map_or(Refusal::Busy, at_start))?;
+            there = self::there(client, action, schema).map_err(at_start)?;
+        }
+        if is_in_doubt {
+            for leftover in leftovers(client, action, schema).map_err(at_start)? {
                 log::warn!("{schema}: removing what an interrupted {} left: {leftover}", migration.title());
                 client.batch_execute(&leftover).map_err(at_start)?;
             }
+            if action.makes_an_unnamed_index() {
+                there = unnamed(client, task).map_err(at_start)?;
+            }
         }
-        let mut progress = progress(client, statement, schema).map_err(at_start)?;
-        // What another text has made under this name is not what this one means.
-        if progress == Progress::Done && begun == Begun::Somewhere && !is_same(client, task).map_err(at_start)? {
-            progress = Progress::Open;
-        } else if progress == Progress::Done && in_doubt {
-            log::info!("{schema}: a statement of {} was done before the run was cut off", migration.title());
-            return Ok(());
-        }
-        if progress == Progress::Broken
-            && let Some(cleanup) = statement.cleanup(schema)
-        {
-            log::warn!("{schema}: removing the invalid index that an interrupted {} left", migration.title());
-            client.batch_execute(&cleanup).map_err(at_start)?;
-        }
-        if progress == Progress::Pending
-            && in_doubt
-            && let Some(completion) = statement.completion(schema)
-        {
-            return client.batch_execute(&completion).map_err(at_start);
-        }
-        // Something of that name which is not ours is the server's to refuse, and must not look like ours later. A mark of
-        // another text stays, since a new one would say that everything behind it is not begun.
-        if progress != Progress::Done && begun != Begun::Somewhere {
-            let mark = Mark::new(migration, number, statement);
-            client.batch_execute(&job.mark_in_flight(&mark)).map_err(at_start)?;
-        }
-        let sent = statement.qualified(migration.sql(), schema);
+        let is_ours = is_in_doubt && !progress.is_anothers(number);
+        Ok(match there {
+            There::All if is_ours || action.is_satisfied_by_what_is_there() => {
+                log::info!("{schema}: a statement of {} is done already", migration.title());
+                Left::Nothing
+            }
+            // What another text has made under this name is not what this one means.
+            There::All if is_in_doubt && is_same(client, task).map_err(at_start)? => Left::Nothing,
+            There::All => Left::NotOurs,
+            There::Broken => {
+                if let Some(cleanup) = action.cleanup(schema) {
+                    log::warn!("{schema}: removing the invalid index that an interrupted {} left", migration.title());
+                    client.batch_execute(&cleanup).map_err(at_start)?;
+                }
+                Left::Everything
+            }
+            There::Half if is_in_doubt => match action.completion(schema) {
+                Some(completion) => {
+                    client.batch_execute(&completion).map_err(at_start)?;
+                    Left::Nothing
+                }
+                None => Left::Everything,
+            },
+            There::Half | There::Nothing => Left::Everything,
+        })
+    }
+
+    fn send(&mut self, task: &Task<'_>) -> Result<(), Refusal> {
+        let Task { job, migration, unit, .. } = *task;
         // The session is ours alone, and closed afterwards. Behind a pooler it is not, and nothing is sent there that means
         // something else without the path, or that the migrating role, a member of the tenants', would do otherwise.
-        if self.is_set {
-            let role = job.role().map_or_else(String::new, |role| format!("; SET ROLE {}", Ident(role)));
-            client.batch_execute(&format!("SET search_path = {}{role}", job.path())).map_err(at_start)?;
-        }
-        let done = client.batch_execute(&sent);
+        let done = if self.is_set { self.send_with_settings(task) } else { self.send_part(task, unit.range.clone()) };
         if self.is_set {
             // On a connection that is lost there is nothing to reset.
-            let _ = client.batch_execute(&format!("RESET ROLE; SET search_path = {OWN_PATH}"));
+            let _ = self.client.batch_execute("RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL");
         }
-        let Err(error) = done else { return Ok(()) };
-        let offset = match error.as_db_error().and_then(|found| found.position()) {
-            Some(ErrorPosition::Original(position)) => {
-                let characters = usize::try_from(*position).unwrap_or(1).saturating_sub(1);
-                let offset = sent.char_indices().nth(characters).map_or(sent.len(), |(offset, _)| offset);
-                statement.source_offset(schema, offset)
+        done.map_err(|(error, offset)| {
+            let mut refusal = task.refusal(&error, offset);
+            if let Refusal::Failed(failure) = &mut refusal
+                && failure.sqlstate() == Some(SqlState::LOCK_NOT_AVAILABLE.code())
+            {
+                failure.blockers = blockers::find(&mut self.client, job.schema(), job.layout().shared.as_str());
             }
-            _ => statement.range.start,
-        };
-        let mut refusal = task.refusal(&error, offset);
-        if let Refusal::Failed(failure) = &mut refusal
-            && failure.sqlstate() == Some("55P03")
-        {
-            failure.blockers = blockers::find(client, schema, job.layout().shared.as_str());
+            log::debug!("{}: {} stopped in its statement {}", job.schema(), migration.title(), task.number + 1);
+            refusal
+        })
+    }
+
+    fn send_with_settings(&mut self, task: &Task<'_>) -> Result<(), (postgres::Error, usize)> {
+        let Task { job, migration, unit, .. } = *task;
+        let start = unit.range.start;
+        self.client.batch_execute(&format!("SET search_path = {}", job.path())).map_err(|error| (error, start))?;
+        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
+            self.send_part(task, setting.clone())?;
         }
-        Err(refusal)
+        if let Some(role) = job.role() {
+            self.client.batch_execute(&format!("SET ROLE {}", Ident(role))).map_err(|error| (error, start))?;
+        }
+        self.send_part(task, unit.range.clone())
+    }
+
+    /// Sends a part of the migration's text. An error comes with its offset in the text.
+    fn send_part(&mut self, task: &Task<'_>, part: Range<usize>) -> Result<(), (postgres::Error, usize)> {
+        let start = part.start;
+        let sent = task.job.text(task.migration, Some(part));
+        self.client.batch_execute(&sent.text).map_err(|error| {
+            let offset = match error.as_db_error().and_then(|found| found.position()) {
+                Some(ErrorPosition::Original(position)) => {
+                    let characters = usize::try_from(*position).unwrap_or(1).saturating_sub(1);
+                    let byte = sent.text.char_indices().nth(characters).map_or(sent.text.len(), |(byte, _)| byte);
+                    sent.original(byte)
+                }
+                _ => start,
+            };
+            (error, offset)
+        })
     }
 }
 
@@ -246,14 +372,9 @@ impl Task<'_> {
     }
 }
 
-/// Whether the statement would mean something else in a session without the path.
-fn needs_the_path(client: &mut Client, job: &Job<'_>, statement: &Outside) -> Result<bool, postgres::Error> {
-    if statement.is_call() {
-        return Ok(true);
-    }
-    let schemas = [job.schema(), job.layout().shared.as_str(), "public"];
-    let Some(query) = statement.path_query(&schemas) else { return Ok(false) };
-    Ok(client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)))
+/// The answer to a question with one row and one column.
+fn is_so(client: &mut Client, query: &str) -> Result<bool, postgres::Error> {
+    Ok(client.query_typed(query, &[])?.first().is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)))
 }
 
 /// Takes a lock of the session's own for a procedure, which commits on its way. A runner that is killed leaves the server at
@@ -263,7 +384,7 @@ fn hold_call(client: &mut Client, job: &Job<'_>) -> Result<(), Option<postgres::
     let key = lock::key(&job.layout().registry, &Literal(&name).to_string());
     let query = format!("SELECT pg_try_advisory_lock({key})");
     let mut polling = Polling::new(job.settings.lock_wait);
-    while !client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)) {
+    while !is_so(client, &query)? {
         let what = format!("{}: a procedure that an interrupted run has left under way on the server", job.schema());
         job.settings.wait(&mut polling, &what).map_err(|_| None)?;
     }
@@ -272,55 +393,75 @@ fn hold_call(client: &mut Client, job: &Job<'_>) -> Result<(), Option<postgres::
 
 /// Waits until no other session is at a statement that a run before this one had begun: its runner may be dead, and the
 /// server still at work for it. `Err(None)`: timed out.
-fn wait_for_others(client: &mut Client, job: &Job<'_>, statement: &Outside) -> Result<(), Option<postgres::Error>> {
-    let query = statement.is_under_way_query(job.schema());
+fn wait_for_others(client: &mut Client, job: &Job<'_>, action: &Action) -> Result<(), Option<postgres::Error>> {
+    let query = action.is_under_way_query(job.schema());
     let mut polling = Polling::new(job.settings.lock_wait);
-    while client.query_typed(&query, &[])?.first().is_some_and(|row| row.get(0)) {
+    while is_so(client, &query)? {
         let what = format!("{}: what an interrupted run has left under way on the server", job.schema());
         job.settings.wait(&mut polling, &what).map_err(|_| None)?;
     }
     Ok(())
 }
 
-fn leftovers(client: &mut Client, statement: &Outside, schema: &str) -> Result<Vec<String>, postgres::Error> {
-    let Some(query) = statement.leftovers_query(schema) else { return Ok(Vec::new()) };
+fn leftovers(client: &mut Client, action: &Action, schema: &str) -> Result<Vec<String>, postgres::Error> {
+    let Some(query) = action.leftovers_query(schema) else { return Ok(Vec::new()) };
     Ok(client.query_typed(&query, &[])?.iter().map(|row| row.get(0)).collect())
 }
 
-fn progress(client: &mut Client, statement: &Outside, schema: &str) -> Result<Progress, postgres::Error> {
-    let Some(query) = statement.progress_query(schema) else { return Ok(Progress::Open) };
+fn there(client: &mut Client, action: &Action, schema: &str) -> Result<There, postgres::Error> {
+    let Some(query) = action.progress_query(schema) else { return Ok(There::Nothing) };
     let rows = client.query_typed(&query, &[])?;
     Ok(match rows.first().map(|row| row.get::<_, &str>(0)) {
-        Some("done") => Progress::Done,
-        Some("broken") => Progress::Broken,
-        Some("pending") => Progress::Pending,
-        _ => Progress::Open,
+        Some("done") => There::All,
+        Some("broken") => There::Broken,
+        Some("pending") => There::Half,
+        _ => There::Nothing,
     })
+}
+
+/// Looks for an index without a name by its definition, and removes those that were left half built.
+fn unnamed(client: &mut Client, task: &Task<'_>) -> Result<There, postgres::Error> {
+    let found = same_indexes(client, task)?;
+    if found.iter().any(|(_, is_valid)| *is_valid) {
+        return Ok(There::All);
+    }
+    for (name, _) in found {
+        log::warn!("{}: removing the invalid index that an interrupted run left: {name}", task.job.schema());
+        client.batch_execute(&drop_index(&name))?;
+    }
+    Ok(There::Nothing)
 }
 
 /// Whether what is there is what the statement would make. Where nothing can be compared, it is.
 fn is_same(client: &mut Client, task: &Task<'_>) -> Result<bool, postgres::Error> {
-    let Some(statements) = task.statement.comparison(task.migration.sql(), task.job.schema()) else { return Ok(true) };
+    let can_be_compared = task.unit.comparison(task.migration, task.job.schema()).is_some();
+    Ok(!can_be_compared || !same_indexes(client, task)?.is_empty())
+}
+
+/// The indexes that are what the statement would make: their names in full, and whether they are valid.
+fn same_indexes(client: &mut Client, task: &Task<'_>) -> Result<Vec<(String, bool)>, postgres::Error> {
+    let Some(comparison) = task.unit.comparison(task.migration, task.job.schema()) else { return Ok(Vec::new()) };
     // Dropping the transaction rolls it back.
     let mut transaction = client.transaction()?;
     transaction.batch_execute(&task.job.search_path())?;
-    let Some((question, preparation)) = statements.split_last() else { return Ok(true) };
-    for statement in preparation {
+    for statement in &comparison.preparation {
         transaction.batch_execute(statement)?;
     }
     transaction.batch_execute(&format!("SET LOCAL search_path = {OWN_PATH}"))?;
-    Ok(transaction.query_typed(question, &[])?.first().is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)))
+    let rows = transaction.query_typed(&comparison.question, &[])?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// The mark of a statement that was begun. Asked by a simple query: the extended protocol leaves a portal behind, whose
-/// snapshot `CREATE INDEX CONCURRENTLY` would wait for.
-fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<Option<Mark>, postgres::Error> {
+/// The mark in the registry. Asked by a simple query: the extended protocol leaves a portal behind, whose snapshot
+/// `CREATE INDEX CONCURRENTLY` would wait for.
+fn in_flight(holder: &mut Client, job: &Job<'_>) -> Result<Found, postgres::Error> {
     let messages = holder.simple_query(&job.in_flight())?;
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
     let column = |index| row.and_then(|row| row.get(index)).and_then(|number| number.parse().ok());
-    let (Some(version), Some(statement)) = (column(0), column(1)) else { return Ok(None) };
-    Ok(Some(Mark { version, statement, file: column(2), text: column(3) }))
+    let is_about_this_schema = row.is_some_and(|row| row.get(4) == Some("t"));
+    let (Some(version), Some(done)) = (column(0), column(1)) else { return Ok(Found::default()) };
+    Ok(Found { mark: Some(Mark { version, done, before: column(2), next: column(3) }), is_about_this_schema })
 }

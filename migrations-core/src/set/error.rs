@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::outside::SUPPORTED;
 use crate::excerpt::Excerpt;
 
 /// A migration set that cannot be used: which set, which file, where in it, why, and what to do.
@@ -28,7 +27,6 @@ pub(crate) enum Problem {
     NotUtf8,
     ByteOrderMark,
     NulByte,
-    Empty,
     Twice { other: String },
     SameVersion { other: String, version: i64 },
     UnknownDirective { directive: String },
@@ -38,10 +36,14 @@ pub(crate) enum Problem {
     Unterminated { what: &'static str },
     Ambiguous { what: &'static str },
     TransactionControl { statement: String },
-    SessionSetting { statement: String },
-    NeedsNoTransaction,
+    TransactionMode { statement: String },
+    NeverCommitted,
+    AloneInBlock,
+    LeavesTheTenant { statement: String },
+    NeedsNoTransaction { statement: String },
+    NotIdempotent,
+    ChangesTheServer,
     CopyStream,
-    Outside { why: &'static str },
     AllowSchema,
     Trespass { schema: String },
 }
@@ -101,7 +103,6 @@ impl fmt::Display for Problem {
             Self::NotUtf8 => f.write_str("not UTF-8; save the file as UTF-8"),
             Self::ByteOrderMark => f.write_str("starts with a byte order mark; save the file as UTF-8 without it"),
             Self::NulByte => f.write_str("contains a NUL byte, which PostgreSQL's protocol cannot carry; remove it"),
-            Self::Empty => f.write_str("holds no statement; write one, or delete the file"),
             Self::Twice { other } => write!(f, "the same migration as {other}; keep one of them"),
             Self::SameVersion { other, version } => {
                 write!(f, "version {version} is taken by {other}; give one of them the next free version")
@@ -113,7 +114,12 @@ impl fmt::Display for Problem {
                 )
             }
             Self::MisspeltDirective { meant } => {
-                write!(f, "this is almost a directive, and would be ignored; write it `-- migrate: {meant}`")
+                write!(
+                    f,
+                    "this is almost a directive, and would be ignored; write it `-- migrate: {meant}`, or say in code \
+                     what it means (MigrationSet::no_transaction, allow_schema, allow_database), for a file that is \
+                     applied already"
+                )
             }
             Self::NoSuchMigration => {
                 f.write_str("the set has no such migration; name it as its file is named, without .sql: V7__add_notes")
@@ -125,17 +131,40 @@ impl fmt::Display for Problem {
             }
             Self::TransactionControl { statement } => write!(
                 f,
-                "{statement} has no place in a migration, which is part of a larger transaction; remove it (a statement \
-                 that cannot run in a transaction goes into a file of its own with `-- migrate: no-transaction` on top)"
+                "{statement} has no place in a migration, whose transaction is the framework's: it commits when the whole \
+                 migration has succeeded, and rolls back when a statement fails; remove it"
             ),
-            Self::SessionSetting { statement } => write!(
+            Self::TransactionMode { statement } => write!(
                 f,
-                "{statement} changes the session, which outlives the migration and, behind a pooler, is somebody \
-                 else's next; use SET LOCAL"
+                "{statement} asks for another transaction than a migration has, which is READ COMMITTED and READ WRITE; \
+                 leave the modes out"
             ),
-            Self::NeedsNoTransaction => f.write_str(
-                "CONCURRENTLY cannot run inside a transaction; put the statement into a file of its own with \
-                 `-- migrate: no-transaction` on top",
+            Self::NeverCommitted => f.write_str("this BEGIN is never committed; add the COMMIT, or remove it"),
+            Self::AloneInBlock => f.write_str(
+                "this statement cannot run inside a transaction, and stands between BEGIN and COMMIT; move it out of the \
+                 block",
+            ),
+            Self::LeavesTheTenant { statement } => write!(
+                f,
+                "{statement} would let the names behind it mean another schema than the tenant's, or give them another \
+                 role's rights; remove it: the path is set for every tenant, the role is Migrator::tenant_role's \
+                 (MigrationSet::allow_settings in code, for a file that is applied already)"
+            ),
+            Self::NeedsNoTransaction { statement } => write!(
+                f,
+                "{statement} cannot run inside a transaction; put the statement into a file of its own with \
+                 `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied \
+                 already)"
+            ),
+            Self::NotIdempotent => f.write_str(
+                "this statement cannot run inside a transaction, and a run that is cut off would not know whether it was \
+                 done; when it is safe to repeat, say `-- migrate: no-transaction idempotent` on top \
+                 (MigrationSet::idempotent in code, for a file that is applied already)",
+            ),
+            Self::ChangesTheServer => f.write_str(
+                "this changes the server, for every tenant again; do it once, in a migration of the shared set, or say \
+                 `-- migrate: allow-database` on top if that is what is meant (MigrationSet::allow_database in code, for a \
+                 file that is applied already)",
             ),
             Self::CopyStream => {
                 f.write_str("COPY from or to the client has no data stream in a migration; use INSERT … VALUES")
@@ -149,7 +178,6 @@ impl fmt::Display for Problem {
                  schema out, or say `-- migrate: allow-schema {schema}` on top if that is what is meant \
                  (MigrationSet::allow_schema in code, for a file that is applied already)"
             ),
-            Self::Outside { why } => write!(f, "{why}; {SUPPORTED}"),
         }
     }
 }

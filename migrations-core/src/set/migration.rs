@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use refinery::Migration as Recorded;
 
+use super::blocks::{self, Control};
 use super::error::{Problem, SetError};
+use super::extension::Extension;
 use super::facts::Facts;
-use super::outside::{Outside, Refused};
+use super::outside::{Action, Kind, Outside};
 use super::statement::{Statement, comments, split};
 use super::targets::{Qualified, Targets};
-use super::{check, file_name, isolation};
+use super::{check, file_name, isolation, session};
 use crate::excerpt::Excerpt;
 use crate::name::SchemaName;
 
@@ -23,13 +25,13 @@ pub struct Migration {
     title: String,
     file: String,
     sql: String,
-    mode: Mode,
-    statements: Vec<Range<usize>>,
+    directives: Directives,
+    reading: Reading,
     facts: Facts,
-    targets: Targets,
-    allowed_schemas: Vec<String>,
-    /// Whether it may change what no schema holds.
-    allows_database: bool,
+    /// Whether its names are sent as they are written.
+    is_as_written: bool,
+    /// Whether it may change the path or the role that it runs with.
+    allows_settings: bool,
     /// Whether it can leave the check of a constraint to the end of its transaction.
     defers: bool,
     /// Whether it adds a value to an enumeration.
@@ -38,14 +40,20 @@ pub struct Migration {
     checksum_int4: Option<u64>,
 }
 
-/// How a migration is run.
-#[derive(Clone, Debug)]
-pub(crate) enum Mode {
-    /// Together with its neighbours, in one transaction.
-    Transactional,
-    /// Statement by statement, outside a transaction; `in_transaction` is the text for a brand-new schema: as long as
-    /// the original, with blanks where `CONCURRENTLY` stood, so that positions in errors stay true.
-    Outside { statements: Vec<Outside>, in_transaction: String },
+/// What its text means, with its directives and with what is said of it in code.
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    statements: Vec<Range<usize>>,
+    targets: Targets,
+    /// Its units, where it does not run in one transaction.
+    outside: Option<Outside>,
+    extensions: Vec<Extension>,
+    /// What is left out in a transaction: `BEGIN`, `COMMIT`, `CONCURRENTLY`; in the order of their places.
+    blanks: Vec<Range<usize>>,
+    /// Where it changes the path or the role that it runs with, and by what.
+    leaves_the_tenant: Option<(String, usize)>,
+    /// Why it cannot be run, and where. What is said of it in code may help.
+    problem: Option<(Problem, usize)>,
 }
 
 impl Migration {
@@ -61,37 +69,25 @@ impl Migration {
         if let Some(offset) = sql.find('\0') {
             return Err(fail(offset, Problem::NulByte));
         }
-        let Directives { no_transaction, idempotent, allowed_schemas, allows_database } =
-            directives(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
+        let directives = Directives::read(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
         let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
-        if statements.is_empty() {
-            return Err(SetError::file(set, file, Problem::Empty));
-        }
         if let Some((what, offset)) = statements.iter().find_map(|statement| check::ambiguous(&sql, statement)) {
             return Err(fail(offset, Problem::Ambiguous { what }));
         }
-        let mode =
-            if no_transaction { outside(&sql, &statements, idempotent) } else { transactional(&sql, &statements) };
-        let mode = mode.map_err(|(problem, offset)| fail(offset, problem))?;
-        let mut targets = Targets::of(&sql, &statements);
-        if let Mode::Outside { in_transaction, .. } = &mode {
-            // There is no name where a statement is blanked out.
-            targets.retain(|offset| sql.as_bytes()[offset] == in_transaction.as_bytes()[offset]);
-        }
         let title = format!("V{version}__{name}");
         let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;
+        let adds_enum_value = adds_enum_value(&sql);
         Ok(Self {
             version,
             title,
             file: file.to_owned(),
-            mode,
-            allowed_schemas,
-            allows_database,
+            reading: Reading::new(&sql, &statements, &directives, adds_enum_value),
+            directives,
+            is_as_written: false,
+            allows_settings: false,
             defers: sql.to_ascii_lowercase().contains("deferr"),
-            adds_enum_value: adds_enum_value(&sql),
+            adds_enum_value,
             facts: Facts::of(&sql, &statements),
-            targets,
-            statements: statements.into_iter().map(|statement| statement.range).collect(),
             checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
             recorded,
             sql,
@@ -118,11 +114,31 @@ impl Migration {
         &self.sql
     }
 
-    /// The first change to a schema that the file does not allow itself.
-    pub(super) fn trespass(&self, set: &str) -> Option<SetError> {
-        let found = isolation::check(&self.sql, &self.statements, &self.allowed_schemas)?;
-        let problem = Problem::Trespass { schema: found.schema };
-        Some(SetError::at(set, &self.file, &self.sql, found.offset, problem))
+    /// Why it cannot be run at all.
+    pub(super) fn problem(&self, set: &str) -> Option<SetError> {
+        let (problem, offset) = self.reading.problem.clone()?;
+        Some(SetError::at(set, &self.file, &self.sql, offset, problem))
+    }
+
+    /// Why it cannot be a tenant's: it changes what is not the tenant's, or leaves the tenant's path or role.
+    pub(super) fn isolation_violation(&self, set: &str) -> Option<SetError> {
+        let settings = self.reading.leaves_the_tenant.clone().filter(|_| !self.allows_settings);
+        let settings = settings.map(|(statement, offset)| (Problem::LeavesTheTenant { statement }, offset));
+        let schema = || {
+            let is_extension = |range: &&Range<usize>| self.reading.extensions.iter().any(|known| known.range == **range);
+            let statements: Vec<_> =
+                self.reading.statements.iter().filter(|range| !is_extension(range)).cloned().collect();
+            let found = isolation::check(&self.sql, &statements, &self.directives.allowed_schemas)?;
+            Some((Problem::Trespass { schema: found.schema }, found.offset))
+        };
+        let (problem, offset) = settings.or_else(|| self.changes_the_server()).or_else(schema)?;
+        Some(SetError::at(set, &self.file, &self.sql, offset, problem))
+    }
+
+    fn changes_the_server(&self) -> Option<(Problem, usize)> {
+        let units = self.outside()?.units();
+        let found = units.iter().find(|unit| matches!(&unit.kind, Kind::Alone(action) if action.is_about_the_server()))?;
+        (!self.directives.allows_database).then_some((Problem::ChangesTheServer, found.range.start))
     }
 
     /// refinery's checksum over name, version and SQL.
@@ -130,14 +146,29 @@ impl Migration {
         self.recorded.checksum()
     }
 
-    /// Whether the file says `-- migrate: no-transaction`.
+    /// Whether it runs statement by statement: its file says `-- migrate: no-transaction`, or its set does.
     pub fn is_outside_a_transaction(&self) -> bool {
-        matches!(self.mode, Mode::Outside { .. })
+        self.reading.outside.is_some()
     }
 
     /// Whether it cannot be part of the transaction that creates a schema either.
     pub(crate) fn is_apart_for_a_new_schema(&self) -> bool {
-        matches!(&self.mode, Mode::Outside { statements, .. } if statements.iter().any(Outside::is_apart_for_a_new_schema))
+        self.outside().is_some_and(Outside::is_apart_for_a_new_schema)
+    }
+
+    /// Its units, where it does not run in one transaction.
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        self.reading.outside.as_ref()
+    }
+
+    /// Whether its statements are safe to repeat, by its author's word.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.directives.idempotent
+    }
+
+    /// The extensions that it asks for.
+    pub(crate) fn extensions(&self) -> &[Extension] {
+        &self.reading.extensions
     }
 
     /// The checksum that refinery writes when it is built without `int8-versions`, its default: the same hash over a
@@ -150,35 +181,51 @@ impl Migration {
         self.recorded.name()
     }
 
-    pub(crate) fn mode(&self) -> &Mode {
-        &self.mode
-    }
-
     pub(crate) fn recorded(&self) -> &Recorded {
         &self.recorded
     }
 
     /// Schemas other than its own that it says it changes.
     pub(crate) fn allowed_schemas(&self) -> &[String] {
-        &self.allowed_schemas
+        &self.directives.allowed_schemas
     }
 
     pub(super) fn allow_schema(&mut self, schema: &SchemaName) {
-        self.allowed_schemas.push(schema.to_string());
+        self.directives.allowed_schemas.push(schema.to_string());
+        self.read_again();
     }
 
     /// Whether it says that it changes what no schema holds: extensions, settings of the database, publications.
     pub(crate) fn allows_database(&self) -> bool {
-        self.allows_database
+        self.directives.allows_database
+    }
+
+    pub(super) fn allow_database(&mut self) {
+        self.directives.allows_database = true;
+        self.read_again();
     }
 
     /// Sends its text as it is.
     pub(super) fn keep_as_written(&mut self) {
-        self.targets = Targets::default();
+        self.is_as_written = true;
     }
 
-    pub(super) fn allow_database(&mut self) {
-        self.allows_database = true;
+    pub(super) fn allow_settings(&mut self) {
+        self.allows_settings = true;
+    }
+
+    /// Runs it statement by statement.
+    pub(super) fn leave_the_transaction(&mut self, is_idempotent: bool) {
+        self.directives.no_transaction = true;
+        self.directives.idempotent |= is_idempotent;
+        self.read_again();
+    }
+
+    /// Reads it again with what is said of it in code, which answers a comment that is almost a directive.
+    fn read_again(&mut self) {
+        self.directives.misspelt = None;
+        let statements = split(&self.sql).unwrap_or_default();
+        self.reading = Reading::new(&self.sql, &statements, &self.directives, self.adds_enum_value);
     }
 
     /// Whether its text mentions constraints that are deferred, in strings that it executes too.
@@ -187,7 +234,7 @@ impl Migration {
     }
 
     /// Whether its text adds a value to an enumeration, in strings that it executes too.
-    pub(super) fn adds_enum_value(&self) -> bool {
+    pub(crate) fn adds_enum_value(&self) -> bool {
         self.adds_enum_value
     }
 
@@ -198,72 +245,151 @@ impl Migration {
 
     /// Where its statements stand in [`Self::sql`].
     pub(crate) fn statements(&self) -> &[Range<usize>] {
-        &self.statements
+        &self.reading.statements
     }
 
-    /// The text to run inside a transaction on a brand-new schema.
-    pub(crate) fn sql_in_a_transaction(&self) -> &str {
-        match &self.mode {
-            Mode::Transactional => &self.sql,
-            Mode::Outside { in_transaction, .. } => in_transaction,
+    /// Where the text of a unit or a setting does, when it is sent to a schema: the schema is in front of every name that it
+    /// changes. Of the whole text without a range; what cannot run in a transaction is left out of it then.
+    pub(crate) fn qualified(&self, schema: &str, part: Option<Range<usize>>, whose: Whose) -> Qualified {
+        let mut blanks = match part {
+            None => self.reading.blanks.clone(),
+            Some(_) => Vec::new(),
+        };
+        if whose == Whose::Tenant {
+            blanks.extend(self.reading.extensions.iter().map(|extension| extension.range.clone()));
+            blanks.sort_unstable_by_key(|range| range.start);
         }
-    }
-
-    /// The text to run inside a transaction, with the schema in front of every name that it changes.
-    pub(crate) fn qualified(&self, schema: &str) -> Qualified {
-        self.targets.qualify(self.sql_in_a_transaction(), schema)
+        let none = Targets::default();
+        // What follows a path of the migration's own means other schemas, and is not ours to say.
+        let until = self.reading.leaves_the_tenant.as_ref().filter(|_| whose == Whose::Shared).map(|(_, offset)| *offset);
+        let until = if self.is_as_written { Some(0) } else { until };
+        let targets = match until {
+            None => &self.reading.targets,
+            Some(0) => &none,
+            Some(offset) => &self.reading.targets.before(offset),
+        };
+        targets.qualify(&self.sql, part.unwrap_or(0..self.sql.len()), &blanks, schema)
     }
 
     /// How many of its statements change something by a name in front of which the schema is not written when they are
     /// sent, because their form or what they name is not known before the server runs them.
     pub fn unqualified_statements(&self) -> usize {
-        self.targets.uncertain()
+        if self.is_as_written { 0 } else { self.reading.targets.uncertain() }
     }
 
     /// The place `offset` bytes into [`Self::sql`].
     pub(crate) fn excerpt(&self, offset: usize) -> Excerpt {
-        Excerpt::new(&self.file, &self.sql, offset)
+        // Something that is left out can be longer in bytes than in characters.
+        Excerpt::new(&self.file, &self.sql, self.sql.floor_char_boundary(offset))
+    }
+}
+
+/// Whose schema a text is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Shared,
+    /// One of many: what is the database's is done before.
+    Tenant,
+}
+
+impl Reading {
+    fn new(sql: &str, statements: &[Statement], directives: &Directives, adds_enum_value: bool) -> Self {
+        let mut reading = Self {
+            statements: statements.iter().map(|statement| statement.range.clone()).collect(),
+            targets: Targets::of(sql, statements),
+            extensions: statements.iter().filter_map(|statement| Extension::read(sql, statement)).collect(),
+            leaves_the_tenant: statements.iter().find_map(|statement| session::leaves_the_tenant(sql, statement)),
+            problem: directives.misspelt.clone(),
+            ..Self::default()
+        };
+        if let Err(problem) = reading.read_blocks(sql, statements, directives, adds_enum_value) {
+            reading.problem.get_or_insert(problem);
+        }
+        reading.blanks.sort_unstable_by_key(|range| range.start);
+        reading
+    }
+
+    fn read_blocks(
+        &mut self,
+        sql: &str,
+        statements: &[Statement],
+        directives: &Directives,
+        adds_enum_value: bool,
+    ) -> Result<(), (Problem, usize)> {
+        if let Some(found) = statements.iter().find_map(|statement| check::copies_a_stream(sql, statement)) {
+            return Err(found);
+        }
+        let mut last_commit = None;
+        let mut begun = None;
+        for (index, statement) in statements.iter().enumerate() {
+            match blocks::control(sql, statement)? {
+                Some(Control::Begin) => begun = Some(statement.range.start),
+                Some(Control::Commit) => (begun, last_commit) = (None, Some(index)),
+                None => continue,
+            }
+            self.blanks.push(statement.range.clone());
+        }
+        // A value of an enumeration is committed in the middle of a file for what stands behind it to use it.
+        let is_divided = adds_enum_value && last_commit.is_some_and(|last| last + 1 < statements.len());
+        if directives.no_transaction || is_divided {
+            let outside = Outside::read(sql, statements, directives.idempotent)?;
+            self.blanks.extend(outside.blanks());
+            self.outside = Some(outside);
+        } else if let Some(offset) = begun {
+            return Err((Problem::NeverCommitted, offset));
+        } else if let Some(alone) = statements.iter().find(|statement| Action::read(sql, statement).is_some()) {
+            let statement = match alone.contains(sql, "concurrently") {
+                true => "CONCURRENTLY".to_owned(),
+                false => alone.opening(sql, if alone.starts_with(sql, &["vacuum"]) { 1 } else { 2 }),
+            };
+            return Err((Problem::NeedsNoTransaction { statement }, alone.range.start));
+        }
+        Ok(())
     }
 }
 
 /// What the comments on top of a migration say.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Directives {
     no_transaction: bool,
     /// Its statements are safe to repeat, by its author's word.
     idempotent: bool,
     allowed_schemas: Vec<String>,
     allows_database: bool,
+    /// A comment that is almost a directive.
+    misspelt: Option<(Problem, usize)>,
 }
 
-fn directives(sql: &str) -> Result<Directives, (Problem, usize)> {
-    let mut directives = Directives::default();
-    for comment in comments(sql) {
-        let Some(directive) = directive(comment.text) else {
-            if let Some(meant) = misspelt(comment.text) {
-                return Err((Problem::MisspeltDirective { meant }, comment.offset));
+impl Directives {
+    fn read(sql: &str) -> Result<Self, (Problem, usize)> {
+        let mut directives = Self::default();
+        for comment in comments(sql) {
+            let Some(directive) = directive(comment.text) else {
+                if let Some(meant) = misspelt(comment.text) {
+                    directives.misspelt.get_or_insert((Problem::MisspeltDirective { meant }, comment.offset));
+                }
+                continue;
+            };
+            if !comment.on_top {
+                return Err((Problem::LateDirective, comment.offset));
             }
-            continue;
-        };
-        if !comment.on_top {
-            return Err((Problem::LateDirective, comment.offset));
+            let words: Vec<&str> = directive.split_whitespace().collect();
+            let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+            match words[..] {
+                [word] if is(word, "no-transaction") => directives.no_transaction = true,
+                [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
+                    (directives.no_transaction, directives.idempotent) = (true, true);
+                }
+                [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
+                    directives.allowed_schemas.push(schema.to_owned());
+                }
+                [word] if is(word, "allow-database") => directives.allows_database = true,
+                [word, ..] if is(word, "allow-schema") => return Err((Problem::AllowSchema, comment.offset)),
+                _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
+            }
         }
-        let words: Vec<&str> = directive.split_whitespace().collect();
-        let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
-        match words[..] {
-            [word] if is(word, "no-transaction") => directives.no_transaction = true,
-            [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
-                (directives.no_transaction, directives.idempotent) = (true, true);
-            }
-            [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
-                directives.allowed_schemas.push(schema.to_owned());
-            }
-            [word] if is(word, "allow-database") => directives.allows_database = true,
-            [word, ..] if is(word, "allow-schema") => return Err((Problem::AllowSchema, comment.offset)),
-            _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
-        }
+        Ok(directives)
     }
-    Ok(directives)
 }
 
 /// What stands behind `migrate:`.
@@ -290,41 +416,6 @@ fn misspelt(comment: &str) -> Option<&'static str> {
 
 fn letters(word: &str) -> String {
     word.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-fn transactional(sql: &str, statements: &[Statement]) -> Result<Mode, (Problem, usize)> {
-    match statements.iter().find_map(|statement| check::transactional(sql, statement)) {
-        Some(found) => Err(found),
-        None => Ok(Mode::Transactional),
-    }
-}
-
-fn outside(sql: &str, statements: &[Statement], idempotent: bool) -> Result<Mode, (Problem, usize)> {
-    let mut in_transaction = sql.to_owned();
-    let mut found = Vec::new();
-    for statement in statements {
-        let outside = Outside::read(sql, statement, idempotent).map_err(|(refused, offset)| {
-            let why = match refused {
-                Refused::Unsupported => "this statement cannot be run outside a transaction",
-                Refused::IfNotExists => {
-                    "IF NOT EXISTS would take the invalid index of an interrupted build for a good one"
-                }
-                Refused::Unnamed => "the index needs a name, by which an interrupted build is found",
-                Refused::NotIdempotent => {
-                    "it may have committed a part of its work when a run is cut off, and is then run again: when that is \
-                     safe, say so with `-- migrate: no-transaction idempotent` on top"
-                }
-                Refused::Qualified => "the schema is written in front of the name by the framework; leave it out",
-            };
-            (Problem::Outside { why }, offset)
-        })?;
-        if let Some(range) = outside.blanked_in_a_transaction() {
-            let blanks: String = sql[range.clone()].bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }).collect();
-            in_transaction.replace_range(range, &blanks);
-        }
-        found.push(outside);
-    }
-    Ok(Mode::Outside { statements: found, in_transaction })
 }
 
 fn checksum_int4(name: &str, version: i32, sql: &str) -> u64 {

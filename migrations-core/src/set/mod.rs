@@ -1,16 +1,20 @@
 //! A migration set: what is compiled into the binary, checked and in order.
 //!
-//! Everything that can be known without a database is checked here, so that a set that exists is one that can be run:
-//! names, versions, directives, text, statements that would break out of their transaction. It does not touch a server.
+//! Everything that can be known without a database is checked here: names, versions, directives and text when a migration
+//! is added, statements that it cannot hold when the set is used, since exceptions for files that are applied already are
+//! made in code. It does not touch a server.
 
+mod blocks;
 mod check;
 mod digest;
 mod error;
+mod extension;
 mod facts;
 mod file_name;
 mod isolation;
 mod migration;
 mod outside;
+mod session;
 mod statement;
 mod targets;
 
@@ -21,9 +25,9 @@ use include_dir::{Dir, DirEntry};
 pub use digest::Digest;
 pub use error::SetError;
 pub use migration::Migration;
-pub(crate) use migration::Mode;
-pub(crate) use outside::Outside;
-pub(crate) use targets::{Insertions, Qualified};
+pub(crate) use migration::Whose;
+pub(crate) use outside::{Action, Kind, Unit, drop_index};
+pub(crate) use targets::Qualified;
 
 use error::Problem;
 
@@ -90,8 +94,9 @@ impl MigrationSet {
     ///
     /// # Errors
     ///
-    /// A [`SetError`] for the first file that is misnamed, empty, not UTF-8, has a version that another one has, an
-    /// unknown directive, or a statement that would break out of its transaction.
+    /// A [`SetError`] for the first file that is misnamed, not UTF-8, has a version that another one has, an unknown
+    /// directive, or a quote that is never closed. Whether each can be run is for [`check`](Self::check) to say, since
+    /// what is said of a migration in code, behind this call, can change it.
     pub fn from_dir(name: &str, dir: &Dir<'_>) -> Result<Self, crate::Error> {
         let mut set = Self::new(name)?;
         set.add_dir(dir)?;
@@ -139,6 +144,51 @@ impl MigrationSet {
     /// When the set has no migration of this title.
     pub fn allow_database(mut self, title: &str) -> Result<Self, crate::Error> {
         self.migration_mut(title)?.allow_database();
+        Ok(self)
+    }
+
+    /// Runs a migration statement by statement, as `-- migrate: no-transaction` on top of its file does. For a file that is
+    /// applied already.
+    ///
+    /// ```
+    /// use migrations_core::MigrationSet;
+    ///
+    /// let set = MigrationSet::new("tenant")?
+    ///     .with_migration("V1__index", || "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON notes (body)".to_owned())?
+    ///     .no_transaction("V1__index")?;
+    /// assert!(set.migrations()[0].is_outside_a_transaction());
+    /// # set.check()?;
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title.
+    pub fn no_transaction(mut self, title: &str) -> Result<Self, crate::Error> {
+        self.migration_mut(title)?.leave_the_transaction(false);
+        Ok(self)
+    }
+
+    /// Runs a migration statement by statement, and takes those that cannot run in a transaction for safe to repeat after
+    /// a crash, as `-- migrate: no-transaction idempotent` on top of its file does. For a file that is applied already.
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title.
+    pub fn idempotent(mut self, title: &str) -> Result<Self, crate::Error> {
+        self.migration_mut(title)?.leave_the_transaction(true);
+        Ok(self)
+    }
+
+    /// Lets a tenant's migration set its own `search_path` or role, as in `SET search_path = …` and `RESET ROLE`. For a
+    /// file that is applied already and cannot be edited. What it sets holds until its end. Names that it changes are
+    /// the tenant's all the same, unless it is [`as_written`](Self::as_written) too.
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title.
+    pub fn allow_settings(mut self, title: &str) -> Result<Self, crate::Error> {
+        self.migration_mut(title)?.allow_settings();
         Ok(self)
     }
 
@@ -205,9 +255,25 @@ impl MigrationSet {
         index.checked_sub(1).is_some_and(|before| adds(&self.migrations[before])) || !self.migrations.iter().any(adds)
     }
 
-    /// The first change that a migration of the set makes to something outside of its own schema.
-    pub(crate) fn trespass(&self) -> Option<SetError> {
-        self.migrations.iter().find_map(|migration| migration.trespass(self.name.as_str()))
+    /// Checks that every migration of the set can be run, without a server: no statement that a migration cannot hold,
+    /// and none that a transaction refuses without the directive that takes it out of one. A
+    /// [`Migrator`](crate::Migrator) checks its sets itself, and the tenants' set also for what is not a tenant's.
+    ///
+    /// # Errors
+    ///
+    /// A [`SetError`] for the first migration that cannot be run.
+    pub fn check(&self) -> Result<(), crate::Error> {
+        self.problem().map_or(Ok(()), |problem| Err(problem.into()))
+    }
+
+    /// The first migration that cannot be run, and why.
+    pub(crate) fn problem(&self) -> Option<SetError> {
+        self.migrations.iter().find_map(|migration| migration.problem(self.name.as_str()))
+    }
+
+    /// The first migration that cannot be a tenant's, and why.
+    pub(crate) fn isolation_violation(&self) -> Option<SetError> {
+        self.migrations.iter().find_map(|migration| migration.isolation_violation(self.name.as_str()))
     }
 
     /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.

@@ -54,6 +54,12 @@ impl Statement {
         self.words.len() >= words.len() && words.iter().zip(&self.words).all(|(want, word)| word.is(text, want))
     }
 
+    /// The statement's first words in upper case, as a message names it.
+    pub(crate) fn opening(&self, text: &str, words: usize) -> String {
+        let words: Vec<_> = self.words.iter().take(words).map(|word| &text[word.range.clone()]).collect();
+        words.join(" ").to_ascii_uppercase()
+    }
+
     /// Whether one of the statement's words is this key word.
     pub(crate) fn contains(&self, text: &str, word: &str) -> bool {
         self.words.iter().any(|w| w.is(text, word))

@@ -19,8 +19,8 @@ use std::ops::Range;
 
 use super::statement::Statement;
 use crate::sql::Ident;
-use reader::Reader;
-use temporary::Temporary;
+pub(super) use reader::Reader;
+pub(super) use temporary::Temporary;
 
 /// The places of one migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,16 +48,18 @@ enum Prefix {
     Temporary,
 }
 
-/// A text with insertions, and the way back to the text without.
+/// A part of a text with insertions, and the way back to the text without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Qualified {
     pub(crate) text: String,
-    pub(crate) insertions: Insertions,
+    insertions: Insertions,
+    /// Where in the whole text without insertions it starts.
+    starts_at: usize,
 }
 
 /// Where something was inserted, as ranges of the longer text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Insertions(Vec<Range<usize>>);
+struct Insertions(Vec<Range<usize>>);
 
 impl Targets {
     /// The places of a migration's statements.
@@ -82,50 +84,78 @@ impl Targets {
         self.uncertain
     }
 
-    /// Leaves out the places for which the condition does not hold.
-    pub(super) fn retain(&mut self, condition: impl Fn(usize) -> bool) {
-        self.places.retain(|place| condition(place.offset));
+    /// The places in front of an offset.
+    pub(super) fn before(&self, offset: usize) -> Self {
+        Self { places: self.places.iter().filter(|place| place.offset < offset).copied().collect(), ..*self }
     }
 
-    /// The text with the schema at every place.
-    pub(super) fn qualify(&self, text: &str, schema: &str) -> Qualified {
+    /// A part of the text with the schema at every place that is in it and not in `blanks`, which are blanked out.
+    pub(super) fn qualify(&self, text: &str, part: Range<usize>, blanks: &[Range<usize>], schema: &str) -> Qualified {
         let plain = format!("{}.", Ident(schema));
         let in_literal = plain.replace('\'', "''");
-        let mut qualified = Qualified::default();
-        qualified.text.reserve(text.len() + self.places.len() * plain.len());
-        let mut copied = 0;
-        for place in &self.places {
+        let mut qualified = Qualified { starts_at: part.start, ..Qualified::default() };
+        qualified.text.reserve(part.len() + self.places.len() * plain.len());
+        let is_blank = |offset: usize| blanks.iter().any(|blank| blank.contains(&offset));
+        let mut copied = part.start;
+        for place in self.places.iter().filter(|place| part.contains(&place.offset) && !is_blank(place.offset)) {
             let prefix = match place.prefix {
                 Prefix::Schema => &plain,
                 Prefix::SchemaInLiteral => &in_literal,
                 Prefix::Temporary => "pg_temp.",
             };
-            qualified.text.push_str(&text[copied..place.offset]);
+            push_blanked(&mut qualified.text, text, copied..place.offset, blanks);
             copied = place.offset;
             let start = qualified.text.len();
             qualified.text.push_str(prefix);
             qualified.insertions.0.push(start..qualified.text.len());
         }
-        qualified.text.push_str(&text[copied..]);
+        push_blanked(&mut qualified.text, text, copied..part.end, blanks);
         qualified
     }
 }
 
+/// Adds a part of a text, with blanks of the same length where it is to be left out: places in it stay true.
+fn push_blanked(to: &mut String, text: &str, part: Range<usize>, blanks: &[Range<usize>]) {
+    let mut copied = part.start;
+    for blank in blanks {
+        let (start, end) = (blank.start.clamp(copied, part.end), blank.end.clamp(copied, part.end));
+        if start < end {
+            to.push_str(&text[copied..start]);
+            to.extend(text[start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+            copied = end;
+        }
+    }
+    to.push_str(&text[copied..part.end]);
+}
+
 impl From<String> for Qualified {
     fn from(text: String) -> Self {
-        Self { text, insertions: Insertions::default() }
+        Self { text, ..Self::default() }
+    }
+}
+
+impl Qualified {
+    /// The offset in the whole text without insertions. Inside of one it is the place of the insertion.
+    pub(crate) fn original(&self, offset: usize) -> usize {
+        self.starts_at + self.insertions.original(offset)
+    }
+
+    /// What is sent for a range of the whole text without insertions, when all of that is in this part.
+    pub(crate) fn sent(&self, range: &Range<usize>) -> Option<&str> {
+        let start = range.start.checked_sub(self.starts_at)?;
+        let end = range.end.checked_sub(self.starts_at)?;
+        self.text.get(self.insertions.sent(&(start..end)))
     }
 }
 
 impl Insertions {
-    /// The offset in the text without insertions. Inside of one it is the place of the insertion.
-    pub(crate) fn original(&self, offset: usize) -> usize {
+    fn original(&self, offset: usize) -> usize {
         let before = self.0.iter().take_while(|inserted| inserted.start < offset);
         offset - before.map(|inserted| inserted.end.min(offset) - inserted.start).sum::<usize>()
     }
 
     /// The range in the longer text for one in the text without insertions, which begins and ends at none.
-    pub(crate) fn sent(&self, range: &Range<usize>) -> Range<usize> {
+    fn sent(&self, range: &Range<usize>) -> Range<usize> {
         let sent = |offset: usize| {
             self.0
                 .iter()

@@ -4,10 +4,10 @@ use super::temporary::{Lookup, Temporary};
 use super::{Place, Prefix};
 use crate::set::statement::{Word, WordKind};
 
-pub(super) struct Reader<'a> {
-    pub(super) text: &'a str,
-    pub(super) words: &'a [Word],
-    pub(super) at: usize,
+pub(in crate::set) struct Reader<'a> {
+    pub(in crate::set) text: &'a str,
+    pub(in crate::set) words: &'a [Word],
+    pub(in crate::set) at: usize,
     pub(super) temporary: &'a mut Temporary,
     pub(super) places: Vec<Place>,
     /// Whether the statement is a `CREATE`, whose names are not looked for anywhere.
@@ -28,22 +28,22 @@ pub(super) enum Class {
 }
 
 /// A name as it is written.
-pub(super) struct Name {
-    pub(super) offset: usize,
-    pub(super) parts: Vec<String>,
+pub(in crate::set) struct Name {
+    pub(in crate::set) offset: usize,
+    pub(in crate::set) parts: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, words: &'a [Word], temporary: &'a mut Temporary) -> Self {
+    pub(in crate::set) fn new(text: &'a str, words: &'a [Word], temporary: &'a mut Temporary) -> Self {
         Self { text, words, at: 0, temporary, places: Vec::new(), creates: false, is_certain: true }
     }
 
     /// Whether the word so many words ahead is this key word.
-    pub(super) fn is_ahead(&self, ahead: usize, want: &str) -> bool {
+    pub(in crate::set) fn is_ahead(&self, ahead: usize, want: &str) -> bool {
         self.words.get(self.at + ahead).is_some_and(|word| word.is(self.text, want))
     }
 
-    pub(super) fn is(&self, want: &str) -> bool {
+    pub(in crate::set) fn is(&self, want: &str) -> bool {
         self.is_ahead(0, want)
     }
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         self.words.get(self.at).is_some_and(|word| word.is_symbol(self.text, want))
     }
 
-    pub(super) fn is_any(&self, wants: &[&str]) -> bool {
+    pub(in crate::set) fn is_any(&self, wants: &[&str]) -> bool {
         wants.iter().any(|want| self.is(want))
     }
 
@@ -66,20 +66,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over a key word.
-    pub(super) fn take(&mut self, want: &str) -> bool {
+    pub(in crate::set) fn take(&mut self, want: &str) -> bool {
         let found = self.is(want);
         self.at += usize::from(found);
         found
     }
 
     /// Steps over key words that only mean something together, as in `IF EXISTS`: alone, `if` can be a name.
-    pub(super) fn take_all(&mut self, wants: &[&str]) -> bool {
+    pub(in crate::set) fn take_all(&mut self, wants: &[&str]) -> bool {
         let found = wants.iter().enumerate().all(|(ahead, want)| self.is_ahead(ahead, want));
         self.at += if found { wants.len() } else { 0 };
         found
     }
 
-    pub(super) fn take_symbol(&mut self, want: &str) -> bool {
+    pub(in crate::set) fn take_symbol(&mut self, want: &str) -> bool {
         let found = self.is_symbol(want);
         self.at += usize::from(found);
         found
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over parentheses with all that is in them.
-    pub(super) fn parentheses(&mut self) -> bool {
+    pub(in crate::set) fn parentheses(&mut self) -> bool {
         if !self.is_symbol("(") {
             return false;
         }
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a name, qualified or not.
-    pub(super) fn name(&mut self) -> Option<Name> {
+    pub(in crate::set) fn name(&mut self) -> Option<Name> {
         let first = self.words.get(self.at).filter(|word| word.is_name())?;
         let mut name = Name { offset: first.range.start, parts: vec![first.name(self.text)] };
         self.at += 1;

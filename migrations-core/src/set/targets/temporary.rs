@@ -8,7 +8,7 @@ use super::reader::Class;
 use crate::set::statement::{Word, WordKind};
 
 #[derive(Default)]
-pub(super) struct Temporary {
+pub(in crate::set) struct Temporary {
     /// Created by a statement, and not dropped yet.
     known: HashSet<String>,
     /// Created by code in a string, which may or may not have been run.

@@ -224,10 +224,14 @@ fn mark(text: &str) -> String {
     text.replace('§', "\"acme\".").replace('¶', "pg_temp.")
 }
 
+fn whole(targets: &Targets, text: &str, schema: &str) -> Qualified {
+    targets.qualify(text, 0..text.len(), &[], schema)
+}
+
 fn qualify(text: &str) -> (String, usize) {
     let text = text.replace(['§', '¶'], "");
     let targets = Targets::of(&text, &split(&text).unwrap_or_default());
-    (targets.qualify(&text, "acme").text, targets.uncertain())
+    (whole(&targets, &text, "acme").text, targets.uncertain())
 }
 
 #[test]
@@ -281,7 +285,7 @@ fn what_code_in_a_string_may_have_made_temporary_is_left_alone() {
 fn any_schema_is_quoted_also_inside_a_literal() {
     let text = "SELECT setval('s', 1); DROP TABLE t";
     let targets = Targets::of(text, &split(text).unwrap_or_default());
-    let odd = targets.qualify(text, "o'\"d").text;
+    let odd = whole(&targets, text, "o'\"d").text;
     assert_eq!(odd, r#"SELECT setval('"o''""d".s', 1); DROP TABLE "o'""d".t"#);
 }
 
@@ -290,19 +294,36 @@ fn every_offset_leads_back() {
     let text = "DROP TABLE IF EXISTS a, b; SELECT 'ä' INTO c; DELETE FROM d WHERE nmae = 1";
     let statements = split(text).unwrap_or_default();
     let targets = Targets::of(text, &statements);
-    let Qualified { text: sent, insertions } = targets.qualify(text, "acme");
+    let qualified = whole(&targets, text, "acme");
+    let sent = &qualified.text;
     for name in ["IF EXISTS", "a,", "b;", "'ä'", "c;", "d WHERE", "nmae"] {
         let (there, here) = (sent.find(name).unwrap_or_default(), text.find(name).unwrap_or_default());
-        assert_eq!(insertions.original(there), here, "{name}");
+        assert_eq!(qualified.original(there), here, "{name}");
         if sent[..there].ends_with("\"acme\".") {
-            (1..8).for_each(|back| assert_eq!(insertions.original(there - back), here, "{name}"));
+            (1..8).for_each(|back| assert_eq!(qualified.original(there - back), here, "{name}"));
         }
     }
     for statement in &statements {
-        let found = &sent[insertions.sent(&statement.range)];
-        assert_eq!(found.replace("\"acme\".", ""), &text[statement.range.clone()]);
+        let written = &text[statement.range.clone()];
+        let found = qualified.sent(&statement.range).unwrap_or_default();
+        assert_eq!(found.replace("\"acme\".", ""), written);
+        let alone = targets.qualify(text, statement.range.clone(), &[], "acme");
+        assert_eq!(alone.text, found);
+        assert_eq!(alone.original(alone.text.len()), statement.range.end);
     }
-    assert_eq!(insertions.original(sent.len()), text.len());
+    assert_eq!(qualified.original(sent.len()), text.len());
+}
+
+#[test]
+fn what_is_left_out_keeps_the_places_true() {
+    let text = "BEGIN;\nDROP TABLE a;\nCREATE EXTENSION x;\nDROP TABLE b; COMMIT";
+    let targets = Targets::of(text, &split(text).unwrap_or_default());
+    let blanks: Vec<_> = ["BEGIN", "CREATE EXTENSION x", "COMMIT"]
+        .map(|blank| text.find(blank).map_or(0..0, |at| at..at + blank.len()))
+        .into();
+    let sent = targets.qualify(text, 0..text.len(), &blanks, "acme").text;
+    assert_eq!(sent.replace(' ', ""), ";\nDROPTABLE\"acme\".a;\n;\nDROPTABLE\"acme\".b;");
+    assert_eq!(sent.len(), text.len() + 2 * "\"acme\".".len());
 }
 
 /// The tree of another reader of PostgreSQL's grammar has the same places, but for what it does not know.
@@ -353,15 +374,16 @@ proptest::proptest! {
     #[test]
     fn any_words_are_sent_with_nothing_but_prefixes_added(text in words()) {
         let targets = Targets::of(&text, &split(&text).unwrap_or_default());
-        let Qualified { text: sent, insertions } = targets.qualify(&text, "acme");
+        let qualified = whole(&targets, &text, "acme");
+        let sent = &qualified.text;
         let mut rest = sent.clone();
-        for inserted in insertions.0.iter().rev() {
+        for inserted in qualified.insertions.0.iter().rev() {
             let prefix: String = rest.drain(inserted.clone()).collect();
             proptest::prop_assert!(["\"acme\".", "pg_temp."].contains(&prefix.as_str()), "{}", sent);
         }
         proptest::prop_assert_eq!(&rest, &text);
         for (at, _) in sent.char_indices() {
-            proptest::prop_assert!(text.is_char_boundary(insertions.original(at)));
+            proptest::prop_assert!(text.is_char_boundary(qualified.original(at)));
         }
     }
 }

@@ -1,0 +1,114 @@
+//! `BEGIN` and `COMMIT` in a migration. The framework has a transaction of its own around what it sends, so a block that is
+//! begun and committed means what happens anyway, and its key words are left out. What a file takes back, divides or asks
+//! of its transaction is refused.
+
+use super::error::Problem;
+use super::statement::Statement;
+
+/// A statement that begins or ends a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Control {
+    Begin,
+    Commit,
+}
+
+/// Key words that begin a statement which no migration can hold.
+const REFUSED: &[&[&str]] = &[
+    &["rollback"],
+    &["abort"],
+    &["savepoint"],
+    &["release"],
+    &["prepare", "transaction"],
+    &["set", "transaction"],
+    &["discard", "all"],
+];
+
+/// What the statement does to the transaction it is in.
+pub(super) fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Problem, usize)> {
+    let start = statement.range.start;
+    let is = |index: usize, want: &str| statement.words.get(index).is_some_and(|word| word.is(text, want));
+    let rest = |index: usize| &statement.words[index + usize::from(is(index, "work") || is(index, "transaction"))..];
+    let refused = |words| Err((Problem::TransactionControl { statement: statement.opening(text, words) }, start));
+
+    if is(0, "begin") || is(0, "start") && is(1, "transaction") {
+        let modes: Vec<String> =
+            rest(1).iter().map(|word| text[word.range.clone()].to_ascii_lowercase()).filter(|word| word != ",").collect();
+        return if is_what_happens_anyway(&modes) {
+            Ok(Some(Control::Begin))
+        } else {
+            Err((Problem::TransactionMode { statement: text[statement.range.clone()].to_owned() }, start))
+        };
+    }
+    let is_prepared = is(1, "prepared");
+    if (is(0, "commit") && !is_prepared) || is(0, "end") {
+        let chains = rest(1).iter().any(|word| word.is(text, "chain")) && !rest(1).iter().any(|word| word.is(text, "no"));
+        return if chains { refused(3) } else { Ok(Some(Control::Commit)) };
+    }
+    match REFUSED.iter().find(|words| statement.starts_with(text, words)) {
+        Some(_) if is_prepared => Ok(None),
+        Some(words) => refused(words.len()),
+        None => Ok(None),
+    }
+}
+
+/// Whether these modes are the ones that every transaction of the framework has.
+fn is_what_happens_anyway(modes: &[String]) -> bool {
+    let modes = modes.join(" ");
+    ["isolation level read committed", "read write", "not deferrable"]
+        .iter()
+        .fold(modes, |left, mode| left.replacen(mode, "", 1))
+        .trim()
+        .is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::statement::split;
+    use super::*;
+
+    fn found(text: &str) -> Result<Option<Control>, Problem> {
+        control(text, &split(text).unwrap_or_default()[0]).map_err(|(problem, _)| problem)
+    }
+
+    #[test]
+    fn a_block_that_is_what_happens_anyway_is_understood() {
+        for text in [
+            "BEGIN",
+            "begin work",
+            "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+            "START TRANSACTION",
+        ] {
+            assert_eq!(found(text), Ok(Some(Control::Begin)), "{text}");
+        }
+        for text in ["COMMIT", "commit transaction", "END", "END WORK", "COMMIT AND NO CHAIN"] {
+            assert_eq!(found(text), Ok(Some(Control::Commit)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_else_is_refused() {
+        for text in [
+            "ROLLBACK",
+            "ROLLBACK TO x",
+            "ABORT",
+            "savepoint a",
+            "RELEASE a",
+            "COMMIT AND CHAIN",
+            "SET TRANSACTION READ ONLY",
+            "PREPARE TRANSACTION 'x'",
+            "DISCARD ALL",
+        ] {
+            assert!(matches!(found(text), Err(Problem::TransactionControl { .. })), "{text}");
+        }
+        for text in ["BEGIN ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION READ ONLY", "BEGIN DEFERRABLE"] {
+            assert!(matches!(found(text), Err(Problem::TransactionMode { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_let_through() {
+        for text in ["UPDATE t SET begin = 1", "SELECT 'COMMIT'", "DO $$ BEGIN NULL; END $$", "COMMIT PREPARED 'x'"] {
+            assert_eq!(found(text), Ok(None), "{text}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What a run finds of a statement that one before it had begun alone: questions to the catalog, and what to do about the
+//! answers.
+
+use super::Unit;
+use super::action::{Action, NewIndex, Relation};
+use crate::set::Migration;
+use crate::set::outside::Kind;
+use crate::sql::{Ident, Literal};
+
+impl Action {
+    /// A query with one row and one column: whether one of these schemas, and none that the session looks into, has
+    /// something that the statement names. `None` where it names nothing.
+    pub(crate) fn path_query(&self, schemas: &[&str]) -> Option<String> {
+        let Self::CreateIndex(NewIndex { looked_up, .. }) = self else { return None };
+        if looked_up.is_empty() {
+            return None;
+        }
+        let list = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| Literal(name).to_string()).collect::<Vec<_>>().join(", ")
+        };
+        Some(format!(
+            "SELECT EXISTS (SELECT FROM (\
+             SELECT proname AS name, pronamespace AS schema FROM pg_catalog.pg_proc \
+             UNION ALL SELECT opcname, opcnamespace FROM pg_catalog.pg_opclass \
+             UNION ALL SELECT collname, collnamespace FROM pg_catalog.pg_collation \
+             UNION ALL SELECT typname, typnamespace FROM pg_catalog.pg_type WHERE typtype <> 'c') AS known \
+             JOIN pg_catalog.pg_namespace n ON n.oid = known.schema \
+             WHERE known.name IN ({}) AND n.nspname IN ({}) AND n.nspname <> ALL (current_schemas(true)))",
+            list(&mut looked_up.iter().map(String::as_str)),
+            list(&mut schemas.iter().copied()),
+        ))
+    }
+
+    /// A query with one row and one column: whether what the statement makes is there already (`done`), is there but
+    /// unusable (`broken`), is half done (`pending`), or is not (`open`). `None` where running the statement again is as
+    /// good as running it once.
+    pub(crate) fn progress_query(&self, schema: &str) -> Option<String> {
+        match self {
+            Self::CreateIndex(NewIndex { name: Some(name), table, .. }) => Some(format!(
+                "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' WHEN c.relkind = 'i' THEN 'broken' END \
+                 FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid \
+                 WHERE c.relname = {} AND i.indrelid = to_regclass({})), 'open')",
+                Literal(name),
+                Literal(&table.qualified(schema)),
+            )),
+            Self::DropIndex { index, .. } => Some(format!(
+                "SELECT CASE WHEN EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relname = {} AND n.nspname = {}) THEN 'open' ELSE 'done' END",
+                Literal(&index.name),
+                Literal(index.schema.as_deref().unwrap_or(schema)),
+            )),
+            // A partition that is not there, or was never one, is the server's to refuse.
+            Self::Detach { parent, partition } | Self::Finalize { parent, partition } => Some(format!(
+                "SELECT coalesce((SELECT CASE WHEN inhdetachpending THEN 'pending' ELSE 'open' END FROM pg_inherits \
+                 WHERE inhrelid = to_regclass({partition}) AND inhparent = to_regclass({parent})), \
+                 CASE WHEN to_regclass({partition}) IS NULL OR to_regclass({parent}) IS NULL THEN 'open' ELSE 'done' END)",
+                partition = Literal(&partition.qualified(schema)),
+                parent = Literal(&parent.qualified(schema)),
+            )),
+            Self::CreateIndex(_) | Self::Reindex { .. } | Self::Vacuum => None,
+            Self::Repeatable | Self::Unrepeatable | Self::Call => None,
+        }
+    }
+
+    /// Whether it has nothing to do when what it makes is there, whoever made it.
+    pub(crate) fn is_satisfied_by_what_is_there(&self) -> bool {
+        matches!(self, Self::CreateIndex(NewIndex { if_not_exists: true, .. }))
+    }
+
+    /// Whether it makes an index whose name the server chooses.
+    pub(crate) fn makes_an_unnamed_index(&self) -> bool {
+        matches!(self, Self::CreateIndex(NewIndex { name: None, .. }))
+    }
+
+    /// A query with one row and one column: whether a session other than this one is at the same, or waits for its turn. A
+    /// runner that is killed leaves the server at work. Towards its end a build lets go of the table before it commits, so
+    /// that its text is all there is to see of it.
+    pub(crate) fn is_under_way_query(&self, schema: &str) -> String {
+        let relations: &[&Relation] = match self {
+            Self::CreateIndex(NewIndex { table, .. }) => &[table],
+            Self::DropIndex { index, .. } => &[index],
+            Self::Reindex { name: Some(name) } => &[name],
+            Self::Detach { parent, partition } | Self::Finalize { parent, partition } => &[parent, partition],
+            Self::Reindex { name: None } | Self::Vacuum | Self::Repeatable | Self::Unrepeatable | Self::Call => &[],
+        };
+        let relations: Vec<String> =
+            relations.iter().map(|name| format!("to_regclass({})", Literal(&name.qualified(schema)))).collect();
+        let locks = if relations.is_empty() {
+            "false".to_owned()
+        } else {
+            format!(
+                "EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation' \
+                 AND l.relation IN ({}) AND l.mode = 'ShareUpdateExclusiveLock')",
+                relations.join(", ")
+            )
+        };
+        format!(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() \
+             AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.pid <> pg_backend_pid() \
+             AND ({locks} OR a.state = 'active' AND position({} IN a.query) > 0 \
+             AND a.query ~* '^(create|drop|reindex|vacuum|analy[sz]e|alter|call|do)\\M'))",
+            Literal(&format!("{}.", Ident(schema))),
+        )
+    }
+
+    /// What removes a broken result, before another attempt.
+    pub(crate) fn cleanup(&self, schema: &str) -> Option<String> {
+        match self {
+            Self::CreateIndex(NewIndex { name: Some(name), table, .. }) => {
+                let index = Relation { schema: table.schema.clone(), name: name.clone() };
+                Some(drop_index(&index.qualified(schema)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What brings a half done result to its end.
+    pub(crate) fn completion(&self, schema: &str) -> Option<String> {
+        match self {
+            Self::Detach { parent, partition } => Some(format!(
+                "ALTER TABLE {} DETACH PARTITION {} FINALIZE",
+                parent.qualified(schema),
+                partition.qualified(schema)
+            )),
+            _ => None,
+        }
+    }
+
+    /// A query for statements that remove what an interrupted run of this one left under names that PostgreSQL makes up:
+    /// invalid indexes on the same table, named after one of the indexes that are rebuilt, with `_ccnew` or `_ccold` and
+    /// perhaps a number behind it, and cut off where the name would be too long
+    /// (<https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY>).
+    pub(crate) fn leftovers_query(&self, schema: &str) -> Option<String> {
+        let Self::Reindex { name: Some(name) } = self else { return None };
+        Some(format!(
+            "SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND EXISTS (\
+             SELECT FROM pg_index j JOIN pg_class base ON base.oid = j.indexrelid \
+             WHERE j.indrelid = i.indrelid AND j.indexrelid <> i.indexrelid \
+             AND to_regclass({}) IN (j.indexrelid, j.indrelid) \
+             AND (regexp_replace(c.relname, '_cc(new|old)[0-9]*$', '') = base.relname \
+             OR octet_length(c.relname) >= 60 \
+             AND starts_with(base.relname, regexp_replace(c.relname, '_cc(new|old)[0-9]*$', ''))))",
+            Literal(&name.qualified(schema))
+        ))
+    }
+}
+
+/// Statements for a transaction that is rolled back, which find an index by its definition.
+pub(crate) struct Comparison {
+    /// They make the same index on an empty copy of the table.
+    pub(crate) preparation: [String; 2],
+    /// A query for the indexes of the table that are defined in the same way: name in full, and whether it is valid.
+    pub(crate) question: String,
+}
+
+impl Unit {
+    /// How to find the index that the unit makes by its definition.
+    pub(crate) fn comparison(&self, migration: &Migration, schema: &str) -> Option<Comparison> {
+        let Kind::Alone(Action::CreateIndex(index)) = &self.kind else { return None };
+        let text = migration.sql();
+        let (table, copy) = (index.table.qualified(schema), format!("pg_temp.{}", Ident(&index.table.name)));
+        // On the copy nothing is concurrent.
+        let on_copy = [
+            &text[self.range.start..index.concurrently.start],
+            &text[index.concurrently.end..index.table_at.start],
+            &copy,
+            &text[index.table_at.end..self.range.end],
+        ];
+        let named = match &index.name {
+            Some(name) => format!(" AND c.relname = {}", Literal(name)),
+            None => String::new(),
+        };
+        // Behind the name of the table, of which a definition has none in it but in quotes.
+        let definition = |index: &str| {
+            format!("{index}.indisunique, substr(pg_get_indexdef({index}.indexrelid), strpos(pg_get_indexdef({index}.indexrelid), ' USING '))")
+        };
+        let question = format!(
+            "SELECT format('%I.%I', n.nspname, c.relname), i.indisvalid \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_index copy ON copy.indrelid = to_regclass({}) \
+             WHERE i.indrelid = to_regclass({}){named} AND ({}) = ({}) ORDER BY 2 DESC, 1",
+            Literal(&copy),
+            Literal(&table),
+            definition("i"),
+            definition("copy"),
+        );
+        let create = format!("CREATE TEMPORARY TABLE {} (LIKE {table})", Ident(&index.table.name));
+        Some(Comparison { preparation: [create, on_copy.concat()], question })
+    }
+}
+
+impl Relation {
+    fn qualified(&self, schema: &str) -> String {
+        format!("{}.{}", Ident(self.schema.as_deref().unwrap_or(schema)), Ident(&self.name))
+    }
+}
+
+/// The statement that drops an index of this name.
+pub(crate) fn drop_index(name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")
+}
