@@ -40,7 +40,8 @@ pub(crate) fn get_or_create(
         return created(tenant);
     }
     let names = [name.clone()];
-    let question = Question { names: &names, ..Question::about_nobody(sets.tenant) };
+    let extensions = sets.tenant.extension_names();
+    let question = Question { names: &names, extensions: &extensions, ..Question::about_nobody(sets.tenant) };
     let overview = stage::prepare(session, settings, sets, &question, &mut SharedReport::default())?;
     let is_new = !overview.absent.is_empty();
     // Where what all tenants share was behind, no spare was to be had before.
@@ -94,7 +95,15 @@ fn catch_up(
     sets: &Sets<'_>,
     name: &[TenantName; 1],
 ) -> Result<(), Error> {
-    let question = Question { latest: sets.tenant.digest(), only: name, names: &[], after: 0, all: false, limit: 1 };
+    let question = Question {
+        latest: sets.tenant.digest(),
+        only: name,
+        names: &[],
+        extensions: &[],
+        after: 0,
+        all: false,
+        limit: 1,
+    };
     let overview = stage::ask(session, settings, &Mishaps::default(), &question)?;
     let mut report = Report::default();
     Fleet::new(session.database(), settings, sets.tenant).only(name).durable().run(

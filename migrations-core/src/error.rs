@@ -89,6 +89,21 @@ pub enum Error {
     #[error(transparent)]
     Failed(Box<Failure>),
 
+    /// An extension that tenants' migrations ask for is not there, and could not be created.
+    #[error(
+        "extension {name}, which the tenants' migrations ask for, could not be created\n{place}\n{source}\n   = help: it is the database's, and created once, before the tenants; have it installed on the server, and let a role that may (a superuser, in most cases) run in this database: {statement}; then run again"
+    )]
+    Extension {
+        /// Its name.
+        name: String,
+        /// Where a migration asks for it.
+        place: String,
+        /// What the server says.
+        source: Box<ServerError>,
+        /// The statement that creates it.
+        statement: String,
+    },
+
     /// Somebody else holds a lock for longer than the run may wait.
     #[error(
         "{what} is locked by another run, and still was after {waited:.1?}; look for it with: SELECT pid, application_name, state, query FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory'"
@@ -174,7 +189,7 @@ impl Error {
     /// The server's SQLSTATE, where the error is one of the server's.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
-            Self::Server { source, .. } => Some(source.sqlstate()),
+            Self::Server { source, .. } | Self::Extension { source, .. } => Some(source.sqlstate()),
             Self::Connect(error) => error.sqlstate(),
             Self::Failed(failure) => failure.sqlstate(),
             _ => None,

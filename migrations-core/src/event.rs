@@ -26,6 +26,11 @@ pub enum Event<'a> {
         /// The migration's title.
         migration: &'a str,
     },
+    /// An extension was created that tenants' migrations ask for.
+    ExtensionCreated {
+        /// Its name.
+        name: &'a str,
+    },
     /// A tenant was registered and provisioned.
     TenantCreated {
         /// The tenant.
@@ -99,6 +104,7 @@ impl Event<'_> {
                 log::debug!("planned: {} shared migrations, {tenants} tenants", shared.len());
             }
             Self::Applied { set, migration } => log::info!("{set}: {migration} applied"),
+            Self::ExtensionCreated { name } => log::info!("extension {name} created"),
             Self::TenantCreated { tenant, elapsed, progress: Progress { done, total, .. } } => {
                 log::info!("tenant {tenant} created in {elapsed:.1?} ({done}/{total})");
             }

@@ -78,6 +78,7 @@ mod epilogue;
 mod error;
 mod event;
 mod excerpt;
+mod extensions;
 mod failure;
 mod fleet;
 mod flush;

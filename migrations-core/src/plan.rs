@@ -49,6 +49,9 @@ UNION ALL
 SELECT 'unfinished', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM %registry%.tenants t WHERE %unfinished%
 UNION ALL
+SELECT 'extension', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
+FROM unnest($9::text[]) AS wanted (name) WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = name::name)
+UNION ALL
 (SELECT 'absent', NULL, name, NULL, NULL, NULL, NULL, NULL, NULL
  FROM unnest($5::text[]) WITH ORDINALITY AS wanted (name, place)
  WHERE NOT EXISTS (SELECT FROM %registry%.tenants t WHERE t.schema_name = name::name) ORDER BY place)
@@ -66,6 +69,8 @@ pub(crate) struct Question<'a> {
     pub(crate) only: &'a [TenantName],
     /// Names of which to say whether they are registered.
     pub(crate) names: &'a [TenantName],
+    /// Extensions of which to say whether they are there.
+    pub(crate) extensions: &'a [String],
     /// Tenants behind this id.
     pub(crate) after: i64,
     /// Also tenants that need no look.
@@ -77,7 +82,7 @@ pub(crate) struct Question<'a> {
 impl Question<'_> {
     /// Only about the registry and the shared set.
     pub(crate) fn about_nobody(set: &MigrationSet) -> Self {
-        Self { latest: set.digest(), only: &[], names: &[], after: i64::MAX, all: false, limit: 0 }
+        Self { latest: set.digest(), only: &[], names: &[], extensions: &[], after: i64::MAX, all: false, limit: 0 }
     }
 }
 
@@ -94,6 +99,8 @@ pub(crate) struct Overview {
     pub(crate) pending_spares: usize,
     /// Tables that a current registry has, and this one lacks.
     pub(crate) missing: Vec<String>,
+    /// Extensions that were asked for and are not there.
+    pub(crate) missing_extensions: Vec<String>,
     /// New tenants' schemas that are not finished: they are being made, or a crash left them.
     pub(crate) unfinished: usize,
     /// Whether a tenant that needs no look has an error from before.
@@ -143,7 +150,7 @@ pub(crate) fn overview(
     let only = Some(text(question.only)).filter(|names| !names.is_empty());
     let mut names = text(question.only);
     names.extend(text(question.names));
-    let parameters: [(&(dyn ToSql + Sync), Type); 8] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
         (&question.latest.to_sql(), Type::INT8),
         (&only, Type::TEXT_ARRAY),
         (&layout.registry.as_str(), Type::TEXT),
@@ -152,6 +159,7 @@ pub(crate) fn overview(
         (&question.after, Type::INT8),
         (&question.all, Type::BOOL),
         (&question.limit, Type::INT8),
+        (&question.extensions, Type::TEXT_ARRAY),
     ];
     match rows_or_no_registry(client.query_typed(&query, &parameters), "planning")? {
         Some(rows) => read(&rows, layout, question.limit).map(Some),
@@ -178,6 +186,7 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
             }
             "missing" => overview.missing.push(row.get::<_, &str>(2).to_owned()),
             "unfinished" => overview.unfinished = count(row.get(1)),
+            "extension" => overview.missing_extensions.push(row.get::<_, &str>(2).to_owned()),
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
             _ => {
                 let id = row.get(1);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::apply::Session;
 use crate::error::Error;
+use crate::extensions;
 use crate::history::Standing;
 use crate::name::TenantName;
 use crate::options::RunOptions;
@@ -19,9 +20,9 @@ use crate::stage::Sets;
 pub struct Rehearsal {
     /// The set.
     pub set: SetName,
-    /// The tenant; `None` for the registry and the shared set.
+    /// The tenant; `None` for the registry, the shared set, and extensions that the tenants' set asks for.
     pub tenant: Option<TenantName>,
-    /// Titles of the migrations, in order.
+    /// Titles of the migrations, in order; of extensions, `extension` and the name.
     pub migrations: Vec<String>,
     /// The messages, in order. Each is one transaction; or one statement of a `no-transaction` migration, which runs
     /// outside of one. What a run writes around such a statement, its mark and its history row, is left out, since it
@@ -40,10 +41,12 @@ pub(crate) fn rehearse(
     for name in &options.create {
         layout.check_tenant(name)?;
     }
+    let extensions = sets.tenant.extension_names();
     let mut question = Question {
         latest: sets.tenant.digest(),
         only: options.limit(),
         names: &options.create,
+        extensions: &extensions,
         after: 0,
         all: false,
         limit: PAGE,
@@ -66,6 +69,13 @@ pub(crate) fn rehearse(
         && let Some(unknown) = overview.absent.iter().find(|name| !options.create.contains(name))
     {
         return Err(Error::UnknownTenant(unknown.clone()));
+    }
+    // Where there is no registry, nothing was asked; what is there is created once all the same.
+    let missing = overview.as_ref().map_or(&extensions, |overview| &overview.missing_extensions);
+    let messages = extensions::messages(settings, sets.tenant, missing);
+    if !messages.is_empty() {
+        let migrations = missing.iter().map(|name| format!("extension {name}")).collect();
+        found.push(Rehearsal { set: sets.tenant.name().clone(), tenant: None, migrations, messages });
     }
     let mut seen = HashSet::new();
     let absent = overview.as_ref().map_or(&options.create, |overview| &overview.absent);

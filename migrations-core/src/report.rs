@@ -36,6 +36,8 @@ pub struct Report {
 pub struct SharedReport {
     /// Titles of the migrations that were applied, in order.
     pub applied: Vec<String>,
+    /// Extensions that the tenants' migrations ask for, and that were created before the tenants.
+    pub extensions: Vec<String>,
     /// The version the shared schema has now; `None` when nothing was ever applied.
     pub version: Option<i64>,
     /// The schema is ahead of this binary, and was left alone.
@@ -136,6 +138,7 @@ impl Report {
         self.outcomes.extend(redone);
         self.failures.extend(pass.failures);
         self.shared.applied.extend(pass.shared.applied);
+        self.shared.extensions.extend(pass.shared.extensions);
         self.shared.version = pass.shared.version;
         self.retries += pass.retries;
         self.lost_connections = pass.lost_connections;
@@ -161,6 +164,7 @@ impl Report {
     /// Whether the run changed nothing. A tenant that failed behind a `no-transaction` migration can have been changed.
     pub fn is_unchanged(&self) -> bool {
         self.shared.applied.is_empty()
+            && self.shared.extensions.is_empty()
             && self.tenants.created + self.tenants.migrated + self.tenants.spares == 0
             && !self.failures.iter().any(Failure::left_something)
     }

@@ -154,10 +154,13 @@ fn stages(
     options: &RunOptions,
     report: &mut Report,
 ) -> Result<(), Error> {
+    // What the tenants need is created where a run is about tenants.
+    let extensions = if options.leaves_out_tenants() { Vec::new() } else { sets.tenant.extension_names() };
     let question = Question {
         latest: sets.tenant.digest(),
         only: options.limit(),
         names: &options.create,
+        extensions: &extensions,
         after: 0,
         all: false,
         limit: PAGE,

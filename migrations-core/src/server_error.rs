@@ -41,6 +41,11 @@ impl ServerError {
         Self { sqlstate: sqlstate.to_owned(), message, detail: None, hint: Some(hint), context: None, advice: None }
     }
 
+    /// The same, when more is known about what to do.
+    pub(crate) fn without_advice(self) -> Self {
+        Self { advice: None, ..self }
+    }
+
     /// The five-character SQLSTATE.
     pub fn sqlstate(&self) -> &str {
         &self.sqlstate

@@ -7,6 +7,7 @@ use postgres::Client;
 use crate::apply::{Outcome, Session, failure};
 use crate::error::Error;
 use crate::event::Event;
+use crate::extensions;
 use crate::failure::Reason;
 use crate::history::Standing;
 use crate::lease::Announcement;
@@ -29,7 +30,8 @@ pub(crate) struct Sets<'a> {
     pub(crate) tenant: &'a MigrationSet,
 }
 
-/// Brings the registry and the shared set up to date, and answers the question about the tenants.
+/// Brings the registry and the shared set up to date, creates extensions that are missing, and answers the question about
+/// the tenants.
 pub(crate) fn prepare(
     session: &mut Session<'_>,
     settings: &Settings,
@@ -59,6 +61,9 @@ pub(crate) fn prepare(
     if !overview.shared.is_current(sets.shared) {
         bring(session, settings, sets.shared, Owner::Shared, overview.shared, report)?;
         overview = ask(session, settings, &mishaps, question)?;
+    }
+    if !overview.missing_extensions.is_empty() {
+        report.extensions = extensions::create(session, settings, sets.tenant, &overview.missing_extensions)?;
     }
     Ok(overview)
 }

@@ -64,10 +64,13 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'
     let layout = &settings.layout;
     let mut resolver = Resolver::new(sets.tenant);
     let mut after = 0;
+    let extensions = sets.tenant.extension_names();
     loop {
-        let Some(overview) = plan::overview(client, layout, &question(sets, after, false, PAGE))? else {
+        let question = Question { extensions: &extensions, ..question(sets, after, false, PAGE) };
+        let Some(overview) = plan::overview(client, layout, &question)? else { return Ok(true) };
+        if !overview.missing_extensions.is_empty() {
             return Ok(true);
-        };
+        }
         for (set, name, claim) in [
             (sets.registry, layout.registry.as_str(), &overview.registry),
             (sets.shared, layout.shared.as_str(), &overview.shared),
@@ -92,7 +95,7 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'
 }
 
 fn question(sets: &Sets<'_>, after: i64, all: bool, limit: i64) -> Question<'static> {
-    Question { latest: sets.tenant.digest(), only: &[], names: &[], after, all, limit }
+    Question { latest: sets.tenant.digest(), only: &[], names: &[], extensions: &[], after, all, limit }
 }
 
 pub(crate) fn schema(

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use migrations_core::{MigrationSet, Migrator};
+use migrations_core::Migrator;
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{NOTES, column, execute, exists, history, migrator, name, number, with_tenants};
@@ -70,18 +70,14 @@ fn every_form_of_vacuum_and_analyze_reaches_every_table_it_names() {
 
 #[test]
 fn a_form_that_cannot_be_read_is_refused_and_not_garbled() {
-    for statement in [
-        "REINDEX TABLE CONCURRENTLY ONLY notes",
-        "DROP INDEX CONCURRENTLY a, b",
-        "VACUUM notes tags",
-        "VACUUM",
-        "ALTER TABLE notes DETACH PARTITION part",
-        "ALTER TABLE notes ADD COLUMN a int",
-    ] {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    for (statement, sqlstate) in [("REINDEX TABLE CONCURRENTLY ONLY notes", "42601"), ("VACUUM notes tags", "42601")] {
         let sql = format!("-- migrate: no-transaction\n{statement};");
-        let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql);
-        assert!(refused.is_err(), "{statement}");
+        let report = migrator(&[NOTES, ("V2__a", &sql)]).run(test.database()).unwrap();
+        assert_eq!(report.failures[0].sqlstate(), Some(sqlstate), "{statement}: {}", report.failures[0]);
+        assert!(report.failures[0].excerpt().is_some(), "{statement}");
     }
+    assert_eq!(history(&test, "acme"), ["1"]);
 }
 
 const PARTS: (&str, &str) = (
@@ -177,10 +173,13 @@ fn a_procedure_that_commits_can_be_called_for_old_tenants_and_new_ones() {
 }
 
 #[test]
-fn a_procedure_that_is_not_declared_repeatable_is_refused_with_the_word_for_it() {
-    let sql = "-- migrate: no-transaction\nCALL fill(7);";
-    let refused = MigrationSet::new("tenant").unwrap().with_migration("V1__a", || sql.to_owned()).unwrap_err();
-    assert!(refused.to_string().contains("-- migrate: no-transaction idempotent"), "{refused}");
+fn a_procedure_that_commits_and_is_not_declared_repeatable_is_refused_with_the_word_for_it() {
+    let test = with_tenants(&migrator(&[BATCHES]), &["acme"]);
+    let fill = ("V2__fill", "-- migrate: no-transaction\nCALL fill(7);");
+    let report = migrator(&[BATCHES, fill]).run(test.database()).unwrap();
+    assert_eq!(report.failures[0].sqlstate(), Some("2D000"));
+    assert!(report.failures[0].to_string().contains("-- migrate: no-transaction idempotent"), "{}", report.failures[0]);
+    assert_eq!(number(&test, "SELECT count(*) FROM acme.notes WHERE body = 'filled'"), 0, "nothing of it stays");
 }
 
 #[test]

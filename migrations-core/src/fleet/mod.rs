@@ -235,7 +235,15 @@ impl<'a> Fleet<'a> {
     }
 
     fn question(&self) -> Question<'_> {
-        Question { latest: self.set.digest(), only: self.only, names: &[], after: 0, all: false, limit: 0 }
+        Question {
+            latest: self.set.digest(),
+            only: self.only,
+            names: &[],
+            extensions: &[],
+            after: 0,
+            all: false,
+            limit: 0,
+        }
     }
 
     fn job<'b>(&'b self, name: &'b TenantName, claim: Claim, origin: Origin) -> Job<'b> {

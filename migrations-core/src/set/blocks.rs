@@ -31,8 +31,11 @@ pub(super) fn control(text: &str, statement: &Statement) -> Result<Option<Contro
     let refused = |words| Err((Problem::TransactionControl { statement: statement.opening(text, words) }, start));
 
     if is(0, "begin") || is(0, "start") && is(1, "transaction") {
-        let modes: Vec<String> =
-            rest(1).iter().map(|word| text[word.range.clone()].to_ascii_lowercase()).filter(|word| word != ",").collect();
+        let modes: Vec<String> = rest(1)
+            .iter()
+            .map(|word| text[word.range.clone()].to_ascii_lowercase())
+            .filter(|word| word != ",")
+            .collect();
         return if is_what_happens_anyway(&modes) {
             Ok(Some(Control::Begin))
         } else {
@@ -41,7 +44,8 @@ pub(super) fn control(text: &str, statement: &Statement) -> Result<Option<Contro
     }
     let is_prepared = is(1, "prepared");
     if (is(0, "commit") && !is_prepared) || is(0, "end") {
-        let chains = rest(1).iter().any(|word| word.is(text, "chain")) && !rest(1).iter().any(|word| word.is(text, "no"));
+        let chains =
+            rest(1).iter().any(|word| word.is(text, "chain")) && !rest(1).iter().any(|word| word.is(text, "no"));
         return if chains { refused(3) } else { Ok(Some(Control::Commit)) };
     }
     match REFUSED.iter().find(|words| statement.starts_with(text, words)) {
@@ -72,12 +76,9 @@ mod tests {
 
     #[test]
     fn a_block_that_is_what_happens_anyway_is_understood() {
-        for text in [
-            "BEGIN",
-            "begin work",
-            "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
-            "START TRANSACTION",
-        ] {
+        for text in
+            ["BEGIN", "begin work", "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE", "START TRANSACTION"]
+        {
             assert_eq!(found(text), Ok(Some(Control::Begin)), "{text}");
         }
         for text in ["COMMIT", "commit transaction", "END", "END WORK", "COMMIT AND NO CHAIN"] {

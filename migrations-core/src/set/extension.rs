@@ -48,7 +48,11 @@ mod tests {
                 "uuid-ossp",
                 "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public CASCADE",
             ),
-            ("CREATE EXTENSION PgCrypto VERSION '1.3'", "pgcrypto", "CREATE EXTENSION IF NOT EXISTS PgCrypto VERSION '1.3'"),
+            (
+                "CREATE EXTENSION PgCrypto VERSION '1.3'",
+                "pgcrypto",
+                "CREATE EXTENSION IF NOT EXISTS PgCrypto VERSION '1.3'",
+            ),
         ] {
             let found = Extension::read(text, &split(text).unwrap_or_default()[0]);
             let found = found.map(|found| (found.statement(text), found.name));

@@ -125,7 +125,8 @@ impl Migration {
         let settings = self.reading.leaves_the_tenant.clone().filter(|_| !self.allows_settings);
         let settings = settings.map(|(statement, offset)| (Problem::LeavesTheTenant { statement }, offset));
         let schema = || {
-            let is_extension = |range: &&Range<usize>| self.reading.extensions.iter().any(|known| known.range == **range);
+            let is_extension =
+                |range: &&Range<usize>| self.reading.extensions.iter().any(|known| known.range == **range);
             let statements: Vec<_> =
                 self.reading.statements.iter().filter(|range| !is_extension(range)).cloned().collect();
             let found = isolation::check(&self.sql, &statements, &self.directives.allowed_schemas)?;
@@ -137,7 +138,8 @@ impl Migration {
 
     fn changes_the_server(&self) -> Option<(Problem, usize)> {
         let units = self.outside()?.units();
-        let found = units.iter().find(|unit| matches!(&unit.kind, Kind::Alone(action) if action.is_about_the_server()))?;
+        let found =
+            units.iter().find(|unit| matches!(&unit.kind, Kind::Alone(action) if action.is_about_the_server()))?;
         (!self.directives.allows_database).then_some((Problem::ChangesTheServer, found.range.start))
     }
 
@@ -261,7 +263,8 @@ impl Migration {
         }
         let none = Targets::default();
         // What follows a path of the migration's own means other schemas, and is not ours to say.
-        let until = self.reading.leaves_the_tenant.as_ref().filter(|_| whose == Whose::Shared).map(|(_, offset)| *offset);
+        let until =
+            self.reading.leaves_the_tenant.as_ref().filter(|_| whose == Whose::Shared).map(|(_, offset)| *offset);
         let until = if self.is_as_written { Some(0) } else { until };
         let targets = match until {
             None => &self.reading.targets,

@@ -24,6 +24,7 @@ use include_dir::{Dir, DirEntry};
 
 pub use digest::Digest;
 pub use error::SetError;
+pub(crate) use extension::Extension;
 pub use migration::Migration;
 pub(crate) use migration::Whose;
 pub(crate) use outside::{Action, Kind, Unit, drop_index};
@@ -274,6 +275,19 @@ impl MigrationSet {
     /// The first migration that cannot be a tenant's, and why.
     pub(crate) fn isolation_violation(&self) -> Option<SetError> {
         self.migrations.iter().find_map(|migration| migration.isolation_violation(self.name.as_str()))
+    }
+
+    /// The extensions that its migrations ask for, in their order.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = (&Migration, &Extension)> {
+        self.migrations.iter().flat_map(|migration| migration.extensions().iter().map(move |found| (migration, found)))
+    }
+
+    /// Their names, each once.
+    pub(crate) fn extension_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.extensions().map(|(_, extension)| extension.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.

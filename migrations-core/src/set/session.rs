@@ -24,7 +24,9 @@ pub(super) fn is_setting(text: &str, statement: &Statement) -> bool {
 /// Where a statement changes the path or the role for the session, and what to call it.
 pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<(String, usize)> {
     if let Some((setting, offset)) = set_config(text, statement) {
-        return OF_THE_TENANT.contains(&setting.as_str()).then(|| (format!("set_config('{setting}', …, false)"), offset));
+        return OF_THE_TENANT
+            .contains(&setting.as_str())
+            .then(|| (format!("set_config('{setting}', …, false)"), offset));
     }
     let is_reset = statement.starts_with(text, &["reset"]);
     if !is_reset && !(statement.starts_with(text, &["set"]) && is_setting(text, statement)) {

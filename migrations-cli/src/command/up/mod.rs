@@ -143,6 +143,8 @@ struct Slow<'a> {
 #[derive(Serialize)]
 struct Shared<'a> {
     applied: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    extensions: &'a [String],
     version: Option<i64>,
     ahead: bool,
 }
@@ -171,7 +173,12 @@ impl Serialize for Done<'_> {
         let Report { shared, tenants, failures, retries, elapsed, unregistered, .. } = self.report;
         let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, spares, .. } = *tenants;
         Object {
-            shared: Shared { applied: &shared.applied, version: shared.version, ahead: shared.ahead },
+            shared: Shared {
+                applied: &shared.applied,
+                extensions: &shared.extensions,
+                version: shared.version,
+                ahead: shared.ahead,
+            },
             tenants: Counts { total, created, migrated, current, ahead, busy, failed, skipped, spares },
             failures: failures.iter().map(FailureObject::of).collect(),
             slowest: self.report.slowest(SLOWEST).into_iter().map(Slow::of).collect(),
@@ -199,6 +206,9 @@ impl View for Done<'_> {
             applied => writeln!(page, "shared   {applied} applied, at version {version}")?,
         }
         shared.applied.iter().try_for_each(|migration| writeln!(page, "         {migration}"))?;
+        if !shared.extensions.is_empty() {
+            writeln!(page, "created  extension {}", shared.extensions.join(", "))?;
+        }
         if let Some(tenants) = tenants {
             writeln!(page, "tenants  {tenants}")?;
         }

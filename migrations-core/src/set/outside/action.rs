@@ -87,8 +87,10 @@ impl Action {
             if reader.take_all(&["index", "concurrently"]) {
                 let concurrently = statement.words[reader.at - 1].range.clone();
                 reader.take_all(&["if", "exists"]);
-                let index = relation(&mut reader).map(|index| Self::DropIndex { index, concurrently });
-                return Some(index.unwrap_or(Self::Unrepeatable));
+                let index = relation(&mut reader);
+                let _ = reader.take("restrict") || reader.take("cascade");
+                let index = index.filter(|_| reader.at == statement.words.len());
+                return Some(index.map_or(Self::Unrepeatable, |index| Self::DropIndex { index, concurrently }));
             }
             return None;
         }
@@ -236,7 +238,8 @@ mod tests {
     }
 
     fn relation(name: &str) -> Relation {
-        let (schema, name) = name.split_once('.').map_or((None, name), |(schema, name)| (Some(schema.to_owned()), name));
+        let (schema, name) =
+            name.split_once('.').map_or((None, name), |(schema, name)| (Some(schema.to_owned()), name));
         Relation { schema, name: name.to_owned() }
     }
 
@@ -261,6 +264,7 @@ mod tests {
             ("DROP DATABASE IF EXISTS x", Action::Repeatable),
             ("CREATE DATABASE x", Action::Unrepeatable),
             ("CREATE INDEX CONCURRENTLY ((", Action::Unrepeatable),
+            ("DROP INDEX CONCURRENTLY a, b", Action::Unrepeatable),
             (
                 "ALTER TABLE IF EXISTS ONLY p DETACH PARTITION c CONCURRENTLY",
                 Action::Detach { parent: relation("p"), partition: relation("c") },

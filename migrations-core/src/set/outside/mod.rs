@@ -11,8 +11,8 @@ mod recovery;
 use std::ops::Range;
 
 pub(crate) use action::Action;
-pub(crate) use recovery::drop_index;
 use action::Safety;
+pub(crate) use recovery::drop_index;
 
 use super::blocks::{self, Control};
 use super::error::Problem;
@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn every_statement_is_a_unit() {
-        let text = "ALTER TABLE t ADD a int; CREATE INDEX CONCURRENTLY ON t (a); UPDATE t SET a = 1; VACUUM t; CALL p()";
+        let text =
+            "ALTER TABLE t ADD a int; CREATE INDEX CONCURRENTLY ON t (a); UPDATE t SET a = 1; VACUUM t; CALL p()";
         assert_eq!(
             units(text),
             [

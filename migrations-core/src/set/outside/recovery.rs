@@ -174,7 +174,9 @@ impl Unit {
         };
         // Behind the name of the table, of which a definition has none in it but in quotes.
         let definition = |index: &str| {
-            format!("{index}.indisunique, substr(pg_get_indexdef({index}.indexrelid), strpos(pg_get_indexdef({index}.indexrelid), ' USING '))")
+            format!(
+                "{index}.indisunique, substr(pg_get_indexdef({index}.indexrelid), strpos(pg_get_indexdef({index}.indexrelid), ' USING '))"
+            )
         };
         let question = format!(
             "SELECT format('%I.%I', n.nspname, c.relname), i.indisvalid \

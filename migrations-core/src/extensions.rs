@@ -1,0 +1,94 @@
+//! Extensions that tenants' migrations ask for. An extension is the database's: it is created once, before the tenants,
+//! under the fleet key, and where it is there, the statement in a tenant's migration is done.
+
+use crate::apply::Session;
+use crate::error::Error;
+use crate::event::Event;
+use crate::lease::Announcement;
+use crate::lock::{self, Lock, Polling};
+use crate::retry::Mishaps;
+use crate::server_error::ServerError;
+use crate::set::{Extension, Migration, MigrationSet};
+use crate::settings::Settings;
+use crate::sql::{BEGINNING, Ident};
+
+/// Creates these extensions of the set, and returns their names.
+pub(crate) fn create(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    set: &MigrationSet,
+    missing: &[String],
+) -> Result<Vec<String>, Error> {
+    let mut announcement = Announcement::default();
+    let created = wanted(set, missing).try_fold(Vec::new(), |mut created, (migration, extension)| {
+        create_one(session, settings, migration, extension, &mut announcement)?;
+        settings.emit(&Event::ExtensionCreated { name: &extension.name });
+        created.push(extension.name.clone());
+        Ok(created)
+    });
+    announcement.withdraw(&mut session.client, &settings.layout);
+    created
+}
+
+/// What a run would send to create these extensions, each in a transaction.
+pub(crate) fn messages(settings: &Settings, set: &MigrationSet, missing: &[String]) -> Vec<String> {
+    wanted(set, missing).map(|(migration, extension)| message(settings, migration, extension)).collect()
+}
+
+/// The first statement for each, in the order of the migrations: one extension can need another.
+fn wanted<'a>(set: &'a MigrationSet, missing: &'a [String]) -> impl Iterator<Item = (&'a Migration, &'a Extension)> {
+    let mut left: Vec<&String> = missing.iter().collect();
+    set.extensions().filter(move |(_, extension)| {
+        let found = left.iter().position(|name| **name == extension.name);
+        found.map(|index| left.swap_remove(index)).is_some()
+    })
+}
+
+/// Where the statement names no schema, the extension lives where every tenant finds it.
+fn message(settings: &Settings, migration: &Migration, extension: &Extension) -> String {
+    let layout = &settings.layout;
+    let mut statements: Vec<String> = BEGINNING.map(str::to_owned).to_vec();
+    statements.push(lock::guard(&layout.registry, Lock::Fleet, "false"));
+    statements.push(format!("SET LOCAL lock_timeout = '{}ms'", settings.lock_timeout.as_millis()));
+    statements.push(format!("SET LOCAL search_path = public, {}", Ident(layout.shared.as_str())));
+    statements.push(extension.statement(migration.sql()));
+    statements.join(";\n")
+}
+
+fn create_one(
+    session: &mut Session<'_>,
+    settings: &Settings,
+    migration: &Migration,
+    extension: &Extension,
+    announcement: &mut Announcement,
+) -> Result<(), Error> {
+    let message = message(settings, migration, extension);
+    let what = format!("extension {}", extension.name);
+    let mut polling = Polling::new(settings.lock_wait);
+    loop {
+        // Created twice is created once, so that the answer to a commit can be lost.
+        let sent = session.ask(&Mishaps::default(), |client| match client.batch_execute(&message) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => match error.as_db_error() {
+                Some(found) => Ok(Err(ServerError::new(found))),
+                None => Err(Error::from_driver(format!("creating {what}"), &error)),
+            },
+        })?;
+        match sent {
+            Ok(()) => return Ok(()),
+            Err(error) if error.sqlstate() == lock::FLEET_BUSY => {
+                announcement.make(&mut session.client, &settings.layout)?;
+                settings.wait(&mut polling, &what)?;
+            }
+            Err(error) if settings.interrupt.is_cause(Some(error.sqlstate())) => return Err(Error::Interrupted),
+            Err(source) => {
+                return Err(Error::Extension {
+                    name: extension.name.clone(),
+                    place: migration.excerpt(extension.range.start).to_string(),
+                    source: Box::new(source.without_advice()),
+                    statement: extension.statement(migration.sql()),
+                });
+            }
+        }
+    }
+}
