@@ -91,6 +91,11 @@ fn advice(code: &SqlState) -> Option<&'static str> {
              say `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied \
              already)"
         }
+        SqlState::OBJECT_IN_USE => {
+            "when trigger events are pending, a deferred constraint is still to be checked: say SET CONSTRAINTS ALL IMMEDIATE \
+             in front of the statement, or `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a \
+             file that is applied already)"
+        }
         SqlState::TOO_MANY_CONNECTIONS => {
             "the server has no connection left; close some, raise max_connections, or run with fewer jobs"
         }

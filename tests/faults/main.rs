@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `killed` | the runner, by SIGKILL |
 //! | `parts` | the process that makes new tenants in several transactions, by SIGKILL |
+//! | `units` | the process that runs a migration outside a transaction, by SIGKILL |
 //! | `signalled` | the runner, by SIGINT and SIGTERM |
 //! | `crashed` | the server, by an immediate shutdown |
 //! | `cut` | the connection, in mid-message and between a commit and its answer |
@@ -42,4 +43,5 @@ mod signalled;
 mod site;
 mod small_pool;
 mod standby;
+mod units;
 mod versions;

@@ -13,6 +13,8 @@
 //! | `realistic` | sixty migrations of every kind, at once and one by one |
 //! | `pool` | spare schemas |
 //! | `outside` | migrations that run outside a transaction |
+//! | `units` | the units of such a migration, each of which is done once |
+//! | `extensions` | extensions that tenants ask for |
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
 //! | `canary` | what a migration changes outside of its tenant, by whatever way |
 //! | `enums` | tenants that need commits between their migrations |
@@ -27,6 +29,7 @@
 
 mod canary;
 mod enums;
+mod extensions;
 mod failure;
 mod falls_through;
 mod fixture;
@@ -46,4 +49,5 @@ mod resume;
 mod stopped;
 mod takeover;
 mod tenants;
+mod units;
 mod versions;

@@ -1,0 +1,245 @@
+//! The units of a `no-transaction` migration: each is done once, whatever stands beside it.
+
+use std::time::Duration;
+
+use migrations_core::{Reason, RunOptions};
+use migrations_testing::TestDatabase;
+
+use crate::fixture::{NOTES, column, execute, exists, history, migrator, name, number, set, wait_until, with_tenants};
+
+const HEAD: &str = "-- migrate: no-transaction\n";
+const LOG: (&str, &str) = (
+    "V1__log",
+    "CREATE TABLE log (step text); CREATE TABLE notes (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0); \
+     INSERT INTO notes SELECT generate_series(1, 100)",
+);
+
+fn steps(test: &TestDatabase, tenant: &str) -> Vec<String> {
+    column(test, &format!("SELECT step FROM {tenant}.log ORDER BY step"))
+}
+
+/// Tenants that have the first migration, one of them failed in the second.
+fn failed(units: &str) -> TestDatabase {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let report = migrator(&[LOG, ("V2__units", &format!("{HEAD}{units}"))]).run(test.database()).unwrap();
+    assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
+    test
+}
+
+const KINDS: &str = "-- migrate: no-transaction
+SET timezone = 'Asia/Tokyo';
+INSERT INTO log VALUES (current_setting('timezone'));
+ALTER TABLE notes ADD COLUMN author text;
+CREATE INDEX CONCURRENTLY IF NOT EXISTS notes_author ON notes (author);
+UPDATE notes SET n = n + 1;
+DO $$ BEGIN INSERT INTO log VALUES ('do'); END $$;
+BEGIN; INSERT INTO log VALUES ('block'); UPDATE notes SET n = n + 10; COMMIT;
+CREATE TEMP TABLE picked AS SELECT id FROM notes WHERE id <= 10;
+DELETE FROM notes USING picked WHERE notes.id = picked.id;
+CREATE INDEX CONCURRENTLY ON notes (n, id);
+VACUUM (ANALYZE) notes;
+CREATE INDEX plain ON notes (n);
+DROP INDEX CONCURRENTLY IF EXISTS plain;
+RESET timezone;
+INSERT INTO log VALUES ('last');
+";
+
+#[test]
+fn statements_of_every_kind_stand_in_one_file() {
+    let test = with_tenants(&migrator(&[LOG]), &["older"]);
+    let newer =
+        migrator(&[LOG, ("V2__kinds", KINDS), ("V3__zone", "INSERT INTO log VALUES (current_setting('timezone'))")]);
+    let zone = column(&test, "SELECT current_setting('timezone')").remove(0);
+    let report = newer.run_with(test.database(), &RunOptions::new().create([name("newer")])).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
+    for tenant in ["older", "newer"] {
+        let mut expected = vec!["Asia/Tokyo".to_owned(), "block".into(), "do".into(), "last".into(), zone.clone()];
+        expected.sort();
+        let mut found = steps(&test, tenant);
+        found.sort();
+        assert_eq!(found, expected, "{tenant}");
+        assert_eq!(number(&test, &format!("SELECT count(*) FROM {tenant}.notes WHERE n = 11 AND author IS NULL")), 90);
+        assert!(exists(&test, &format!("{tenant}.notes_author")) && exists(&test, &format!("{tenant}.notes_n_id_idx")));
+        assert!(!exists(&test, &format!("{tenant}.plain")));
+    }
+    assert!(newer.run(test.database()).unwrap().is_unchanged());
+}
+
+#[test]
+fn what_was_done_before_a_failure_is_not_done_again() {
+    let units = "INSERT INTO log VALUES ('a'); CREATE INDEX CONCURRENTLY ON notes (n); INSERT INTO log VALUES (nmae);";
+    let test = failed(units);
+    assert_eq!(steps(&test, "acme"), ["a"]);
+    let report = migrator(&[LOG, ("V2__units", &format!("{HEAD}{units}"))]).run(test.database()).unwrap();
+    let failure = &report.failures[0];
+    assert_eq!((failure.sqlstate(), failure.migration()), (Some("42703"), Some("V2__units")));
+    assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((2, 95)), "{failure}");
+    // The file was never applied: it may be mended behind what is done.
+    let mended = format!("{HEAD}{}", units.replace("nmae", "'b'"));
+    let report = migrator(&[LOG, ("V2__units", &mended)]).run(test.database()).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
+    assert_eq!(steps(&test, "acme"), ["a", "b"]);
+    assert_eq!(number(&test, "SELECT count(*) FROM pg_index WHERE indrelid = 'acme.notes'::regclass"), 2);
+}
+
+#[test]
+fn a_file_that_was_edited_in_front_of_what_is_done_is_refused_with_a_way_out() {
+    let test = failed("INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);");
+    let edited = format!("{HEAD}INSERT INTO log VALUES ('new'); INSERT INTO log VALUES ('a');");
+    let edited = migrator(&[LOG, ("V2__units", &edited)]);
+    let report = edited.run(test.database()).unwrap();
+    assert!(matches!(report.failures[0].reason(), Reason::Refused(_)), "{:?}", report.failures);
+    assert_eq!(steps(&test, "acme"), ["a"], "nothing was sent");
+    let text = report.failures[0].to_string();
+    let update = &text[text.find("UPDATE ").unwrap()..];
+    execute(&test, &format!("DELETE FROM acme.log; {}", update.lines().next().unwrap()));
+    assert!(edited.run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["a", "new"]);
+}
+
+#[test]
+fn a_file_that_is_safe_to_repeat_begins_again_when_it_was_edited() {
+    let test = failed("INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);");
+    let edited = "-- migrate: no-transaction idempotent\nDELETE FROM log; INSERT INTO log VALUES ('b')";
+    assert!(migrator(&[LOG, ("V2__units", edited)]).run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["b"]);
+}
+
+#[test]
+fn a_mark_of_a_schema_that_was_dropped_says_nothing_of_the_one_that_took_its_place() {
+    let units = "INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);";
+    let test = failed(units);
+    execute(&test, "DROP SCHEMA acme CASCADE; CREATE SCHEMA acme");
+    let mended = format!("{HEAD}{}", units.replace("nmae", "'b'"));
+    let report = migrator(&[LOG, ("V2__units", &mended)]).run(test.database()).unwrap();
+    assert!(report.is_success(), "{:?}", report.failures);
+    assert_eq!(steps(&test, "acme"), ["a", "b"]);
+}
+
+/// Whoever loses the connection that holds the locks does not notice while its statement runs.
+#[test]
+fn a_unit_that_goes_on_without_its_lock_is_waited_for_and_not_done_twice() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let units = format!("{HEAD}INSERT INTO log SELECT 'slow' FROM pg_sleep(3); INSERT INTO log VALUES ('next')");
+    let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_wait(Duration::from_secs(30));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| migrator.run(test.database()));
+        wait_until(
+            &test,
+            "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active' AND pid <> pg_backend_pid()",
+        );
+        let holder = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                      AND state = 'idle in transaction' AND application_name <> ''";
+        execute(&test, holder);
+        let second = migrator.run(test.database()).unwrap();
+        assert!(second.is_success(), "{:?}", second.failures);
+        assert!(first.join().unwrap().unwrap().is_success());
+    });
+    assert_eq!(steps(&test, "acme"), ["next", "slow"]);
+}
+
+#[test]
+fn a_statement_that_turns_out_to_need_it_runs_alone_when_it_is_safe_to_repeat() {
+    let parted = (
+        "V1__parted",
+        "CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parted DEFAULT",
+    );
+    let test = with_tenants(&migrator(&[parted]), &["acme"]);
+    let run =
+        |head: &str| migrator(&[parted, ("V2__reindex", &format!("{head}REINDEX TABLE parted"))]).run(test.database());
+    let refused = run(HEAD).unwrap();
+    assert_eq!(refused.failures[0].sqlstate(), Some("25001"));
+    assert!(refused.failures[0].to_string().contains("no-transaction idempotent"), "{}", refused.failures[0]);
+    assert!(run("-- migrate: no-transaction idempotent\n").unwrap().is_success());
+}
+
+#[test]
+fn an_index_that_is_there_satisfies_if_not_exists_when_it_is_valid() {
+    let create = format!("{HEAD}CREATE INDEX CONCURRENTLY IF NOT EXISTS notes_n ON notes (n)");
+    let newer = || migrator(&[LOG, ("V2__index", &create)]);
+    let oid = "SELECT 'acme.notes_n'::regclass::oid::text";
+
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    execute(&test, "CREATE INDEX notes_n ON acme.notes (n, id)");
+    let before = column(&test, oid);
+    assert!(newer().run(test.database()).unwrap().is_success());
+    assert_eq!(column(&test, oid), before, "whoever made it");
+
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    execute(
+        &test,
+        "CREATE INDEX notes_n ON acme.notes (n); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'acme.notes_n'::regclass",
+    );
+    let before = column(&test, oid);
+    assert!(newer().run(test.database()).unwrap().is_success());
+    assert_ne!(column(&test, oid), before, "an invalid one is built again");
+    assert_eq!(number(&test, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
+}
+
+/// Begun, and not known to be done: as a crash leaves it, here by rows that are not unique.
+#[test]
+fn an_index_without_a_name_that_was_interrupted_is_found_by_its_definition() {
+    let unit = "CREATE UNIQUE INDEX CONCURRENTLY ON notes (n) WHERE id > 5";
+    let indexes = "SELECT concat_ws(' ', relname, indisvalid, c.oid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
+                   WHERE indrelid = 'acme.notes'::regclass AND NOT indisprimary ORDER BY relname";
+    for was_done in [false, true] {
+        let test = failed(unit);
+        execute(&test, "UPDATE acme.notes SET n = id; CREATE UNIQUE INDEX other ON acme.notes (n) WHERE id > 6");
+        if was_done {
+            execute(&test, "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'acme.notes_n_idx'::regclass");
+        }
+        let before = column(&test, indexes);
+        assert!(migrator(&[LOG, ("V2__units", &format!("{HEAD}{unit}"))]).run(test.database()).unwrap().is_success());
+        let after = column(&test, indexes);
+        assert_eq!((before.len(), after.len()), (2, 2), "{after:?}");
+        assert!(after[0].starts_with("notes_n_idx t"), "{after:?}");
+        assert_eq!(before == after, was_done, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn what_is_done_to_others_in_a_transaction_of_its_own_is_found_with_the_first_tenant() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme", "globex"]);
+    let units = format!("{HEAD}INSERT INTO log VALUES ('a'); DO $$ BEGIN EXECUTE 'DROP TABLE public.plans'; END $$");
+    let report = migrator(&[LOG, ("V2__units", &units)]).jobs(1).run(test.database()).unwrap();
+    assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{}", report.failures[0]);
+    assert!(exists(&test, "public.plans"));
+    let unqualified = format!("{HEAD}DROP TABLE IF EXISTS plans CASCADE; INSERT INTO log VALUES ('a')");
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    assert!(migrator(&[LOG, ("V2__units", &unqualified)]).run(test.database()).unwrap().is_success());
+    assert!(exists(&test, "public.plans"), "the name is the tenant's");
+}
+
+#[test]
+fn the_shared_set_has_units_too() {
+    let shared = |more: &str| {
+        set("shared", &[("V1__plans", "CREATE TABLE plans (code text)"), ("V2__units", &format!("{HEAD}{more}"))])
+    };
+    let tenant = || set("tenant", &[NOTES]);
+    let test = TestDatabase::new().unwrap();
+    let bad =
+        "INSERT INTO plans VALUES ('a'); CREATE INDEX CONCURRENTLY ON plans (code); INSERT INTO plans VALUES (nmae)";
+    migrations_core::Migrator::new(shared(bad), tenant()).run(test.database()).unwrap_err();
+    let good = migrations_core::Migrator::new(shared(&bad.replace("nmae", "'b'")), tenant());
+    assert!(good.run(test.database()).unwrap().is_success());
+    assert_eq!(column(&test, "SELECT code FROM plans ORDER BY code"), ["a", "b"]);
+    assert_eq!(history(&test, "public"), ["1", "2"]);
+}
+
+#[test]
+fn a_value_of_an_enumeration_is_used_in_the_file_that_adds_it() {
+    let mood = ("V1__mood", "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE moods (mood mood)");
+    for add in [
+        "-- migrate: no-transaction\nALTER TYPE mood ADD VALUE 'bad'; INSERT INTO moods VALUES ('bad')",
+        "BEGIN; ALTER TYPE mood ADD VALUE 'bad'; COMMIT; INSERT INTO moods VALUES ('bad')",
+    ] {
+        let test = with_tenants(&migrator(&[mood]), &["older"]);
+        let newer = migrator(&[mood, ("V2__bad", add)]);
+        let report = newer.run_with(test.database(), &RunOptions::new().create(["a", "b"].map(name))).unwrap();
+        assert!(report.is_success(), "{:?}", report.failures);
+        assert!(newer.get_or_create_tenant(test.database(), &name("newer")).unwrap().1);
+        for tenant in ["older", "a", "b", "newer"] {
+            assert_eq!(column(&test, &format!("SELECT mood::text FROM {tenant}.moods")), ["bad"], "{tenant}");
+        }
+    }
+}
