@@ -15,3 +15,7 @@ use migrations_core::{Error, Migrator};
 pub fn migrator() -> Result<Migrator, Error> {
     Ok(Migrator::new(migrations_shared::set()?, migrations_tenant::set()?))
 }
+
+#[doc = include_str!("../docs/writing-migrations.md")]
+#[cfg(doctest)]
+struct WritingMigrations;

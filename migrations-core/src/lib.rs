@@ -52,6 +52,7 @@
 //! | `inspect` | sends a script so that what it does outside of its schema is seen before it is committed |
 //! | `locate` | the place in a migration that an error is about |
 //! | `apply` | sends a script, and says what became of it |
+//! | `extensions` | extensions that tenants ask for, created once |
 //! | `stage` | the registry and the shared set, which come before the tenants |
 //! | `provision` | a new tenant, whole or not at all |
 //! | `fleet` | all tenants that are not up to date, by several workers |

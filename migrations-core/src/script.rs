@@ -445,25 +445,30 @@ impl<'a> Job<'a> {
     pub(crate) fn replace_mark(&self, from: &Found, to: &Mark) -> String {
         let (table, condition) = self.row();
         let schema = Literal(self.schema());
-        let columns = "version, digest, schema_oid, \
-                       in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
+        let columns = "in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
         let version = OrNull(self.set.version_at(self.applied));
         let digest = self.set.digest_at(self.applied).to_sql();
         let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
-        let values = format!("{version}, {digest}, {oid}, {}", to.to_sql());
+        let values = to.to_sql();
+        // A row that is about a schema which was there before is about this one from now on.
+        let row = format!(
+            "(version, digest, schema_oid, {columns}) = ROW(\
+             CASE WHEN t.schema_oid = {oid} THEN t.version ELSE {version} END, \
+             CASE WHEN t.schema_oid = {oid} THEN t.digest ELSE {digest} END, {oid}, {values})"
+        );
         let unchanged = format!(
             "(t.in_flight_version, t.in_flight_statement, t.in_flight_file, t.in_flight_text) IS NOT DISTINCT FROM {}",
             from.to_sql()
         );
         let replace = match self.owner {
             Owner::Tenant(_) => {
-                format!("UPDATE {table} AS t SET ({columns}) = ROW({values}) WHERE {condition} AND {unchanged}")
+                format!("UPDATE {table} AS t SET {row} WHERE {condition} AND {unchanged}")
             }
             // A schema that is taken over has no row yet.
             Owner::Registry | Owner::Shared => format!(
-                "INSERT INTO {table} AS t (name, schema_name, {columns}) VALUES ({}, {schema}, {values}) \
-                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, ({columns}) = ROW({values}) \
-                 WHERE {unchanged}",
+                "INSERT INTO {table} AS t (name, schema_name, version, digest, schema_oid, {columns}) \
+                 VALUES ({}, {schema}, {version}, {digest}, {oid}, {values}) \
+                 ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, {row} WHERE {unchanged}",
                 self.key(),
             ),
         };

@@ -1,6 +1,6 @@
 //! A case, applied to a schema by `psql` and to tenants by the framework.
 
-use migrations_core::{MigrationSet, Migrator};
+use migrations_core::{Error, MigrationSet, Migrator};
 use migrations_testing::TestDatabase;
 use postgres::Client;
 
@@ -87,20 +87,24 @@ impl Case {
         }
     }
 
-    /// What the run says of a tenant that is upgraded from its first file.
-    pub(crate) fn failure(&self) -> String {
-        let set = self.set();
+    /// What is said of it when it is refused, by the set or for a new tenant.
+    pub(crate) fn refusal(&self) -> String {
         let test = TestDatabase::new().unwrap();
-        let result = Migrator::new(MigrationSet::new("shared").unwrap(), set)
-            .get_or_create_tenant(test.database(), &"fresh".parse().unwrap());
-        result.unwrap_err().to_string()
+        let get = |set| {
+            Migrator::new(MigrationSet::new("shared").unwrap(), set)
+                .get_or_create_tenant(test.database(), &"fresh".parse().unwrap())
+        };
+        self.try_set().and_then(get).unwrap_err().to_string()
     }
 
     fn set(&self) -> MigrationSet {
-        let files = self.files.iter().fold(MigrationSet::new("tenant").unwrap(), |set, (title, sql)| {
-            set.with_migration(title, || (*sql).to_owned()).unwrap()
-        });
-        (self.in_code)(files)
+        (self.in_code)(self.try_set().unwrap())
+    }
+
+    fn try_set(&self) -> Result<MigrationSet, Error> {
+        self.files
+            .iter()
+            .try_fold(MigrationSet::new("tenant")?, |set, (title, sql)| set.with_migration(title, || (*sql).to_owned()))
     }
 
     fn by_psql(&self) -> Schema {

@@ -5,7 +5,7 @@ use postgres::{Client, NoTls};
 
 use crate::pgbouncer::PgBouncer;
 use crate::runner::up;
-use crate::site::{APPLIED, Site, first, name};
+use crate::site::{APPLIED, NOTES, Site, first, name, small};
 
 /// The pooler in front of the site's server; `None`, and said so, where there is none.
 fn pooler(site: &Site, settings: &str) -> Option<PgBouncer> {
@@ -115,4 +115,44 @@ fn a_pool_that_is_smaller_than_the_work_slows_it_down_and_does_not_stop_it() {
     let ran = up(&pooler.url(copy.name()), &[]).finish();
     assert!(ran.code == Some(0), "{}{}\n{}", ran.stdout, ran.stderr, pooler.log());
     copy.assert_whole();
+}
+
+#[test]
+fn units_are_done_once_through_a_pooler_and_what_needs_a_session_is_refused() {
+    let site = Site::new(1);
+    let Some(pooler) = pooler(&site, "default_pool_size = 20") else { return };
+    site.client("postgres").batch_execute("CREATE DATABASE units").unwrap();
+    let database = Database::from_url(&pooler.url("units")).unwrap();
+    let units = "-- migrate: no-transaction
+        SET timezone = 'Asia/Tokyo';
+        INSERT INTO notes VALUES (1, current_setting('timezone'));
+        ALTER TABLE notes ADD COLUMN author text;
+        BEGIN; UPDATE notes SET author = 'a'; INSERT INTO notes VALUES (2); COMMIT;
+        CREATE TEMP TABLE picked AS SELECT 2 AS id; DELETE FROM notes USING picked WHERE notes.id = picked.id;";
+    let index = "-- migrate: no-transaction
+        CREATE INDEX CONCURRENTLY IF NOT EXISTS notes_body ON notes (body);
+        CREATE INDEX CONCURRENTLY ON notes (author);
+        VACUUM notes;";
+    let set = [NOTES, ("V2__units", units), ("V3__index", index)];
+    let names = || ["acme", "globex"].map(name);
+    assert!(small(&[NOTES]).run_with(&database, &RunOptions::new().create(names())).unwrap().is_success());
+    let report = small(&set).run(&database).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    let mut client = site.client("units");
+    for tenant in names() {
+        let row = client.query_one(&format!("SELECT concat_ws(' ', id, body, author) FROM {tenant}.notes"), &[]);
+        assert_eq!(row.unwrap().get::<_, &str>(0), "1 Asia/Tokyo a");
+        let indexes =
+            format!("SELECT count(*) FROM pg_index WHERE indrelid = '{tenant}.notes'::regclass AND indisvalid");
+        assert_eq!(client.query_one(&indexes, &[]).unwrap().get::<_, i64>(0), 3);
+    }
+    assert!(small(&set).run(&database).unwrap().is_unchanged());
+    assert_eq!(leftovers(&site, &pooler, "units"), [""; 0]);
+
+    let setting = "-- migrate: no-transaction\nSET work_mem = '1MB';\nREINDEX TABLE CONCURRENTLY notes;";
+    let newer = small(&[&set[..], &[("V4__setting", setting)]].concat());
+    let failure = newer.run(&database).unwrap().failures.remove(0).to_string();
+    assert!(failure.contains("V4__setting:3:1") && failure.contains("DATABASE_URL"), "{failure}");
+    let direct = Database::from_url(&site.server().url("units")).unwrap();
+    assert!(newer.run(&direct).unwrap().is_success());
 }

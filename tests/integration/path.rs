@@ -212,3 +212,30 @@ fn a_procedure_that_a_killed_run_left_on_the_server_is_waited_for() {
     assert!(migrator(&[BATCHES, FILL]).run(test.database()).unwrap().is_success());
     assert_eq!(number(&test, "SELECT count(*) FROM acme.notes WHERE body = 'filled'"), 30);
 }
+
+#[test]
+fn the_shared_set_may_set_a_path_of_its_own_until_the_end_of_the_file() {
+    let shared = |index: &str| {
+        crate::fixture::set(
+            "shared",
+            &[
+                (
+                    "V1__before",
+                    "CREATE SCHEMA other; CREATE TABLE a (n int); SET search_path = other; CREATE TABLE b (n int)",
+                ),
+                ("V2__after", "CREATE TABLE c (n int)"),
+                ("V3__dump", "SELECT pg_catalog.set_config('search_path', '', false); CREATE TABLE public.d (n int)"),
+                ("V4__outside", index),
+            ],
+        )
+    };
+    let index = "-- migrate: no-transaction\nSET search_path = other; CREATE INDEX CONCURRENTLY b_n ON b (n); INSERT INTO b VALUES (1)";
+    let test = TestDatabase::new().unwrap();
+    let migrator = Migrator::new(shared(index), crate::fixture::set("tenant", &[NOTES]));
+    assert!(migrator.run(test.database()).unwrap().is_success());
+    for table in ["public.a", "other.b", "public.c", "public.d", "other.b_n"] {
+        assert!(exists(&test, table), "{table}");
+    }
+    assert_eq!(number(&test, "SELECT count(*) FROM other.b"), 1);
+    assert!(migrator.run(test.database()).unwrap().is_unchanged());
+}

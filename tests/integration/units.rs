@@ -83,6 +83,19 @@ fn what_was_done_before_a_failure_is_not_done_again() {
 }
 
 #[test]
+fn the_place_of_an_error_in_a_block_is_found_also_where_the_server_gives_none() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let units = format!(
+        "{HEAD}SET timezone = 'UTC';\nBEGIN;\nINSERT INTO log VALUES ('a');\n  INSERT INTO notes VALUES (7);\nCOMMIT"
+    );
+    let report = migrator(&[LOG, ("V2__units", &units)]).run(test.database()).unwrap();
+    let failure = &report.failures[0];
+    assert_eq!(failure.sqlstate(), Some("23505"));
+    assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((5, 3)), "{failure}");
+    assert_eq!(steps(&test, "acme"), [""; 0], "the block is one transaction");
+}
+
+#[test]
 fn a_file_that_was_edited_in_front_of_what_is_done_is_refused_with_a_way_out() {
     let test = failed("INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);");
     let edited = format!("{HEAD}INSERT INTO log VALUES ('new'); INSERT INTO log VALUES ('a');");

@@ -9,9 +9,10 @@ use super::error::{Problem, SetError};
 use super::extension::Extension;
 use super::facts::Facts;
 use super::outside::{Action, Kind, Outside};
+use super::session::{self, Leaving};
 use super::statement::{Statement, comments, split};
 use super::targets::{Qualified, Targets};
-use super::{check, file_name, isolation, session};
+use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
 use crate::name::SchemaName;
 
@@ -50,8 +51,8 @@ struct Reading {
     extensions: Vec<Extension>,
     /// What is left out in a transaction: `BEGIN`, `COMMIT`, `CONCURRENTLY`; in the order of their places.
     blanks: Vec<Range<usize>>,
-    /// Where it changes the path or the role that it runs with, and by what.
-    leaves_the_tenant: Option<(String, usize)>,
+    /// Where it changes the path or the role that it runs with.
+    leavings: Vec<Leaving>,
     /// Why it cannot be run, and where. What is said of it in code may help.
     problem: Option<(Problem, usize)>,
 }
@@ -122,8 +123,9 @@ impl Migration {
 
     /// Why it cannot be a tenant's: it changes what is not the tenant's, or leaves the tenant's path or role.
     pub(super) fn isolation_violation(&self, set: &str) -> Option<SetError> {
-        let settings = self.reading.leaves_the_tenant.clone().filter(|_| !self.allows_settings);
-        let settings = settings.map(|(statement, offset)| (Problem::LeavesTheTenant { statement }, offset));
+        let settings = self.reading.leavings.first().filter(|_| !self.allows_settings).cloned();
+        let settings =
+            settings.map(|Leaving { statement, offset, .. }| (Problem::LeavesTheTenant { statement }, offset));
         let schema = || {
             let is_extension =
                 |range: &&Range<usize>| self.reading.extensions.iter().any(|known| known.range == **range);
@@ -263,8 +265,8 @@ impl Migration {
         }
         let none = Targets::default();
         // What follows a path of the migration's own means other schemas, and is not ours to say.
-        let until =
-            self.reading.leaves_the_tenant.as_ref().filter(|_| whose == Whose::Shared).map(|(_, offset)| *offset);
+        let path = self.reading.leavings.iter().find(|found| found.changes_path && whose == Whose::Shared);
+        let until = path.map(|found| found.offset);
         let until = if self.is_as_written { Some(0) } else { until };
         let targets = match until {
             None => &self.reading.targets,
@@ -301,7 +303,7 @@ impl Reading {
             statements: statements.iter().map(|statement| statement.range.clone()).collect(),
             targets: Targets::of(sql, statements),
             extensions: statements.iter().filter_map(|statement| Extension::read(sql, statement)).collect(),
-            leaves_the_tenant: statements.iter().find_map(|statement| session::leaves_the_tenant(sql, statement)),
+            leavings: statements.iter().filter_map(|statement| session::leaves_the_tenant(sql, statement)).collect(),
             problem: directives.misspelt.clone(),
             ..Self::default()
         };

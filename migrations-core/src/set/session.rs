@@ -21,13 +21,26 @@ pub(super) fn is_setting(text: &str, statement: &Statement) -> bool {
         && set_config(text, statement).is_some()
 }
 
-/// Where a statement changes the path or the role for the session, and what to call it.
-pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<(String, usize)> {
+/// A statement that changes the path or the role for the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leaving {
+    /// What to call it.
+    pub(super) statement: String,
+    pub(super) offset: usize,
+    /// Whether names mean other schemas from there.
+    pub(super) changes_path: bool,
+}
+
+/// Whether a statement changes the path or the role for the session.
+pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<Leaving> {
     if let Some((setting, offset)) = set_config(text, statement) {
-        return OF_THE_TENANT
-            .contains(&setting.as_str())
-            .then(|| (format!("set_config('{setting}', …, false)"), offset));
+        return OF_THE_TENANT.contains(&setting.as_str()).then(|| Leaving {
+            statement: format!("set_config('{setting}', …, false)"),
+            offset,
+            changes_path: setting == "search_path",
+        });
     }
+    let start = statement.range.start;
     let is_reset = statement.starts_with(text, &["reset"]);
     if !is_reset && !(statement.starts_with(text, &["set"]) && is_setting(text, statement)) {
         return None;
@@ -39,9 +52,11 @@ pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<(St
     };
     let is_authorization = is_at(text, statement, 1, "session") && is_at(text, statement, 2, "authorization");
     let is_schema = !is_reset && named("schema");
-    let leaves = OF_THE_TENANT.iter().any(|setting| named(setting)) || is_authorization || is_schema;
+    let changes_path = named("search_path") || is_schema || is_reset && named("all");
+    let leaves = changes_path || is_authorization || OF_THE_TENANT.iter().any(|setting| named(setting));
     let words = if is_authorization { 3 } else { 1 + name };
-    (leaves || is_reset && named("all")).then(|| (statement.opening(text, words), statement.range.start))
+    let statement = || statement.opening(text, words);
+    leaves.then(|| Leaving { statement: statement(), offset: start, changes_path })
 }
 
 /// The setting that a call of `set_config` sets until the end of the session, and where. A name that is put together is
@@ -88,7 +103,7 @@ mod tests {
             ("SELECT set_config('role', 'x', false), 1", "set_config('role', …, false)"),
         ] {
             let statement = first(text);
-            assert_eq!(leaves_the_tenant(text, &statement).map(|(name, _)| name).as_deref(), Some(name));
+            assert_eq!(leaves_the_tenant(text, &statement).map(|found| found.statement).as_deref(), Some(name));
             assert!(is_setting(text, &statement), "{text}");
         }
     }

@@ -23,7 +23,6 @@ const WITHOUT_TARGET: &[&str] = &[
     "load",
     "move",
     "notify",
-    "prepare",
     "reassign",
     "release",
     "reset",
@@ -73,6 +72,12 @@ impl Reader<'_> {
         }
         if self.take("copy") {
             return self.copy();
+        }
+        if self.take("prepare") {
+            self.name()?;
+            self.parentheses();
+            self.take("as").then_some(())?;
+            return self.statement();
         }
         if self.take("explain") {
             self.parentheses();

@@ -218,6 +218,10 @@ pub(super) const STATEMENTS: &[&str] = &[
     "CALL f(1)",
     "NOTIFY c, 'x'",
     "SET LOCAL work_mem = '1MB'",
+    "PREPARE p AS DELETE FROM §t USING plans WHERE true",
+    "PREPARE p (int, text) AS INSERT INTO §t SELECT * FROM plans WHERE a = $1",
+    "PREPARE p AS WITH gone AS (DELETE FROM §t RETURNING *) SELECT * FROM gone",
+    "EXECUTE p (1)",
 ];
 
 fn mark(text: &str) -> String {
