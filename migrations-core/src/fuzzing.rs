@@ -42,8 +42,8 @@ pub fn check_places(first: &str, second: &str) {
         // The schema leads to the name that it stands in front of.
         let is_schema = "\"acme\".pg_temp.".contains(there);
         // Between two parts it is the end of the first.
-        let sent = migration.qualified(name.as_str(), None, Whose::Tenant);
-        let is_behind = offset == sent.original(sent.text.trim_end().len()) && matches!(there, '\n' | ';');
+        let qualified = migration.qualified(name.as_str(), None, Whose::Tenant);
+        let is_behind = offset == qualified.original(qualified.text.trim_end().len()) && matches!(there, '\n' | ';');
         assert!(
             is_text || is_behind || is_schema,
             "{position} is {there:?}, and byte {offset} of {} is not",

@@ -112,10 +112,11 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
     let newest = newest_oid(client, job).map_err(ours)?;
     let before = look(client, job, allowed, newest).map_err(ours)?;
-    let mut own = match job.origin {
-        Origin::Exists => own(client, job).map_err(ours)?,
-        Origin::Created { .. } => HashSet::new(),
-    };
+    let mut schemas = allowed.schemas.clone();
+    if job.origin == Origin::Exists {
+        schemas.push(job.schema());
+    }
+    let mut own = if schemas.is_empty() { HashSet::new() } else { own(client, &schemas).map_err(ours)? };
     own.extend(pairs(client, GONE).map_err(ours)?);
     if let Err(error) = client.batch_execute(&migrations.message()) {
         return Err(Stopped::Refused { error, sent: migrations });
@@ -204,16 +205,17 @@ fn newest_oid(client: &mut Client, job: &Job<'_>) -> Result<i64, DriverError> {
     Ok(oid.unwrap_or(i64::MAX))
 }
 
-/// What depends on the schema: dropping any of it is the tenant's own business.
-fn own(client: &mut Client, job: &Job<'_>) -> Result<HashSet<(i64, i64)>, DriverError> {
+/// These schemas and what depends on them: dropping any of it is the tenant's own business.
+fn own(client: &mut Client, schemas: &[&str]) -> Result<HashSet<(i64, i64)>, DriverError> {
+    let names: Vec<_> = schemas.iter().map(|name| Literal(name).to_string()).collect();
     let query = format!(
         "WITH RECURSIVE own (classid, objid) AS (
-    SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname = {}
+    SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname IN ({})
     UNION
     SELECT d.classid, d.objid FROM own o JOIN pg_depend d ON d.refclassid = o.classid AND d.refobjid = o.objid
 )
 SELECT classid::int8, objid::int8 FROM own",
-        Literal(job.schema())
+        names.join(", ")
     );
     Ok(pairs(client, &query)?.into_iter().collect())
 }

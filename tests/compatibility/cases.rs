@@ -231,6 +231,29 @@ fn schemas_of_ones_own_beside_the_tenants() {
 }
 
 #[test]
+fn schemas_of_ones_own_that_are_dropped_again() {
+    // Every tenant makes it, and drops it for the next one.
+    Case::new(&[
+        (
+            "V1__jobs",
+            "CREATE SCHEMA jobs;
+             CREATE TABLE jobs.workers (id text PRIMARY KEY, seen timestamptz);
+             CREATE TABLE jobs.jobs (id text UNIQUE, job jsonb NOT NULL, worker text REFERENCES jobs.workers);
+             CREATE FUNCTION jobs.told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('jobs', ''); RETURN NEW; END $$;
+             CREATE TRIGGER told AFTER INSERT ON jobs.jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs.told();
+             INSERT INTO jobs.jobs VALUES ('a', '{}');",
+        ),
+        ("V2__replaced", "DROP FUNCTION jobs.told() CASCADE; CREATE TABLE jobs (id text); INSERT INTO jobs SELECT id FROM jobs.jobs;"),
+        ("V3__dropped", "DROP TABLE IF EXISTS jobs.jobs; DROP TABLE jobs.workers; DROP SCHEMA jobs;"),
+    ])
+    .in_code(|set| {
+        let titles = ["V1__jobs", "V2__replaced", "V3__dropped"];
+        titles.iter().fold(set, |set, title| set.allow_schema(title, "jobs").unwrap())
+    })
+    .check();
+}
+
+#[test]
 fn exceptions_in_code_for_files_that_are_applied_already() {
     Case::new(&[
         NOTES,

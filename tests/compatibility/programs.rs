@@ -13,6 +13,22 @@ fn program(name: &str) -> PathBuf {
     installed.max_by_key(version).unwrap_or_else(|| PathBuf::from(name))
 }
 
+/// Whether both are there and know a server of this version; says so where not.
+pub(crate) fn are_there(server: u32) -> bool {
+    let version = |name: &str| -> Option<u32> {
+        let output = Command::new(program(name)).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        text.split(' ').find_map(|word| word.split('.').next()?.parse().ok())
+    };
+    let know_it = ["psql", "pg_dump"].iter().all(|name| version(name).is_some_and(|version| version >= server));
+    if !know_it {
+        eprintln!(
+            "SKIPPED: psql and pg_dump of version {server} or later are not installed (Debian: postgresql-client)"
+        );
+    }
+    know_it
+}
+
 /// Runs a program and returns what it prints.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -147,9 +147,9 @@ fn every_statement_outside_a_transaction_is_run_once_whatever_kill_9_interrupts(
         let in_flight: i64 = client.query_one(in_flight, &[]).unwrap().get(0);
         // Before the first unit and behind the last there is nothing to be seen.
         if was_running && in_flight == 0 {
-            moments.miss()
+            moments.miss();
         } else {
-            moments.count(was_running)
+            moments.count(was_running);
         }
         marked += in_flight;
 

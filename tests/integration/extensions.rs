@@ -100,11 +100,11 @@ fn whoever_may_not_create_one_is_told_what_somebody_else_has_to_run() {
     let mut config = test.database().config().clone();
     let limited = Database::from_config(config.user(&role).password("only-for-this-test").clone()).unwrap();
     let refused = newer().run(&limited).unwrap_err().error;
-    let text = refused.to_string();
-    assert!(matches!(refused, Error::Extension { .. }), "{text}");
-    assert!(text.contains("42501") && text.contains("V2__citext:1:1"), "{text}");
+    let said = refused.to_string();
+    assert!(matches!(refused, Error::Extension { .. }), "{said}");
+    assert!(said.contains("42501") && said.contains("V2__citext:1:1"), "{said}");
     let statement = "CREATE EXTENSION IF NOT EXISTS citext;";
-    assert!(text.contains(statement), "{text}");
+    assert!(said.contains(statement), "{said}");
     execute(&test, &format!("{statement} CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA public"));
     let report = newer().run(&limited).unwrap();
     assert!(report.is_success(), "{:?}", report.failures);

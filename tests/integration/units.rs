@@ -103,8 +103,8 @@ fn a_file_that_was_edited_in_front_of_what_is_done_is_refused_with_a_way_out() {
     let report = edited.run(test.database()).unwrap();
     assert!(matches!(report.failures[0].reason(), Reason::Refused(_)), "{:?}", report.failures);
     assert_eq!(steps(&test, "acme"), ["a"], "nothing was sent");
-    let text = report.failures[0].to_string();
-    let update = &text[text.find("UPDATE ").unwrap()..];
+    let said = report.failures[0].to_string();
+    let update = &said[said.find("UPDATE ").unwrap()..];
     execute(&test, &format!("DELETE FROM acme.log; {}", update.lines().next().unwrap()));
     assert!(edited.run(test.database()).unwrap().is_success());
     assert_eq!(steps(&test, "acme"), ["a", "new"]);

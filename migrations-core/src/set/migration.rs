@@ -29,16 +29,22 @@ pub struct Migration {
     directives: Directives,
     reading: Reading,
     facts: Facts,
-    /// Whether its names are sent as they are written.
-    is_as_written: bool,
-    /// Whether it may change the path or the role that it runs with.
-    allows_settings: bool,
+    in_code: InCode,
     /// Whether it can leave the check of a constraint to the end of its transaction.
     defers: bool,
     /// Whether it adds a value to an enumeration.
     adds_enum_value: bool,
     recorded: Recorded,
     checksum_int4: Option<u64>,
+}
+
+/// What is said of it in code only.
+#[derive(Clone, Copy, Debug, Default)]
+struct InCode {
+    /// Its names are sent as they are written.
+    as_written: bool,
+    /// It may change the path or the role that it runs with.
+    settings: bool,
 }
 
 /// What its text means, with its directives and with what is said of it in code.
@@ -84,8 +90,7 @@ impl Migration {
             file: file.to_owned(),
             reading: Reading::new(&sql, &statements, &directives, adds_enum_value),
             directives,
-            is_as_written: false,
-            allows_settings: false,
+            in_code: InCode::default(),
             defers: sql.to_ascii_lowercase().contains("deferr"),
             adds_enum_value,
             facts: Facts::of(&sql, &statements),
@@ -123,7 +128,7 @@ impl Migration {
 
     /// Why it cannot be a tenant's: it changes what is not the tenant's, or leaves the tenant's path or role.
     pub(super) fn isolation_violation(&self, set: &str) -> Option<SetError> {
-        let settings = self.reading.leavings.first().filter(|_| !self.allows_settings).cloned();
+        let settings = self.reading.leavings.first().filter(|_| !self.in_code.settings).cloned();
         let settings =
             settings.map(|Leaving { statement, offset, .. }| (Problem::LeavesTheTenant { statement }, offset));
         let schema = || {
@@ -211,11 +216,11 @@ impl Migration {
 
     /// Sends its text as it is.
     pub(super) fn keep_as_written(&mut self) {
-        self.is_as_written = true;
+        self.in_code.as_written = true;
     }
 
     pub(super) fn allow_settings(&mut self) {
-        self.allows_settings = true;
+        self.in_code.settings = true;
     }
 
     /// Runs it statement by statement.
@@ -267,7 +272,7 @@ impl Migration {
         // What follows a path of the migration's own means other schemas, and is not ours to say.
         let path = self.reading.leavings.iter().find(|found| found.changes_path && whose == Whose::Shared);
         let until = path.map(|found| found.offset);
-        let until = if self.is_as_written { Some(0) } else { until };
+        let until = if self.in_code.as_written { Some(0) } else { until };
         let targets = match until {
             None => &self.reading.targets,
             Some(0) => &none,
@@ -279,7 +284,7 @@ impl Migration {
     /// How many of its statements change something by a name in front of which the schema is not written when they are
     /// sent, because their form or what they name is not known before the server runs them.
     pub fn unqualified_statements(&self) -> usize {
-        if self.is_as_written { 0 } else { self.reading.targets.uncertain() }
+        if self.in_code.as_written { 0 } else { self.reading.targets.uncertain() }
     }
 
     /// The place `offset` bytes into [`Self::sql`].
@@ -343,10 +348,9 @@ impl Reading {
         } else if let Some(offset) = begun {
             return Err((Problem::NeverCommitted, offset));
         } else if let Some(alone) = statements.iter().find(|statement| Action::read(sql, statement).is_some()) {
-            let statement = match alone.contains(sql, "concurrently") {
-                true => "CONCURRENTLY".to_owned(),
-                false => alone.opening(sql, if alone.starts_with(sql, &["vacuum"]) { 1 } else { 2 }),
-            };
+            let words = if alone.starts_with(sql, &["vacuum"]) { 1 } else { 2 };
+            let is_concurrent = alone.contains(sql, "concurrently");
+            let statement = if is_concurrent { "CONCURRENTLY".to_owned() } else { alone.opening(sql, words) };
             return Err((Problem::NeedsNoTransaction { statement }, alone.range.start));
         }
         Ok(())

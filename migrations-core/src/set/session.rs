@@ -42,7 +42,8 @@ pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<Lea
     }
     let start = statement.range.start;
     let is_reset = statement.starts_with(text, &["reset"]);
-    if !is_reset && !(statement.starts_with(text, &["set"]) && is_setting(text, statement)) {
+    let sets = statement.starts_with(text, &["set"]) && is_setting(text, statement);
+    if !is_reset && !sets {
         return None;
     }
     let name = if is_at(text, statement, 1, "session") { 2 } else { 1 };

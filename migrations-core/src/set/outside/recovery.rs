@@ -57,8 +57,12 @@ impl Action {
                 partition = Literal(&partition.qualified(schema)),
                 parent = Literal(&parent.qualified(schema)),
             )),
-            Self::CreateIndex(_) | Self::Reindex { .. } | Self::Vacuum => None,
-            Self::Repeatable | Self::Unrepeatable | Self::Call => None,
+            Self::CreateIndex(_)
+            | Self::Reindex { .. }
+            | Self::Vacuum
+            | Self::Repeatable
+            | Self::Unrepeatable
+            | Self::Call => None,
         }
     }
 
