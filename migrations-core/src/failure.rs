@@ -22,6 +22,8 @@ pub struct Failure {
     pub(crate) blockers: Vec<Blocker>,
     /// Titles of the migrations that the run committed before.
     pub(crate) applied: Vec<String>,
+    /// Titles of those whose changes to other schemas stay, of a new tenant that is gone again.
+    pub(crate) stay_elsewhere: Vec<String>,
     /// Whether a `no-transaction` migration failed, whose statements commit one by one.
     pub(crate) is_outside: bool,
     /// Whether the migration is applied to other tenants.
@@ -86,6 +88,7 @@ impl Failure {
             reason,
             blockers: Vec::new(),
             applied: Vec::new(),
+            stay_elsewhere: Vec::new(),
             is_outside: false,
             is_applied_elsewhere: false,
         }
@@ -129,7 +132,7 @@ impl Failure {
 
     /// Whether something of the run can have stayed in the schema.
     pub(crate) fn left_something(&self) -> bool {
-        self.is_outside || !self.applied.is_empty()
+        self.is_outside || !self.applied.is_empty() || !self.stay_elsewhere.is_empty()
     }
 
     /// Which schema it is about, as in `tenant acme`.
@@ -193,6 +196,10 @@ impl Failure {
             None => format!("the {} schema", self.set),
         };
         match (self.applied.as_slice(), self.is_outside) {
+            ([], _) if !self.stay_elsewhere.is_empty() => format!(
+                "nothing is left of {schema}; what these migrations did to the other schemas that they may change stays: {}",
+                self.stay_elsewhere.join(", ")
+            ),
             ([], false) => format!("{schema} is as it was before the run"),
             ([], true) => format!(
                 "the migration runs outside a transaction: those of its statements that were done stay done in {schema}"

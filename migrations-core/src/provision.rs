@@ -145,9 +145,11 @@ impl<'a> Provisioning<'a> {
                 }
                 Outcome::Failed(mut failure) => {
                     if job.rename_to.is_some() {
-                        // Nothing of it stays.
+                        // Nothing of it stays, but what was not its own.
                         failure.tenant = Some(name.clone());
-                        failure.applied = Vec::new();
+                        let committed = std::mem::take(&mut failure.applied);
+                        failure.stay_elsewhere = self.set.that_change_other_schemas(committed);
+                        failure.is_outside = false;
                     }
                     let duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
                     return Err(if duplicate_schema && failure.migration().is_none() {

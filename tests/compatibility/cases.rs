@@ -170,6 +170,16 @@ fn begin_and_commit_around_a_file_or_in_it() {
 }
 
 #[test]
+fn files_that_leave_the_transaction_of_the_tool_they_were_written_for() {
+    Case::new(&[
+        ("V1__table", "CREATE TABLE a (id int); INSERT INTO a VALUES (1);"),
+        ("V2__index", "ALTER TABLE a ADD COLUMN b int;\n\nCOMMIT;\nCREATE INDEX CONCURRENTLY IF NOT EXISTS a_b ON a (b);\nBEGIN;\n"),
+        ("V3__both", "BEGIN;\nUPDATE a SET b = 1;\nCOMMIT;\nCREATE INDEX CONCURRENTLY ON a (id, b);\nVACUUM a;\n"),
+    ])
+    .check();
+}
+
+#[test]
 fn files_without_a_statement() {
     Case::new(&[("V1__empty", ""), ("V2__comment", "-- done by hand\n/* ; */\n;\n"), NOTES_3]).check();
 }

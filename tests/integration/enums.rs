@@ -170,3 +170,18 @@ fn what_cannot_be_swept_now_stops_no_run() {
     assert!(all().run(test.database()).unwrap().is_unchanged());
     assert!(!exists(&test, &format!("{schema}.notes")));
 }
+
+#[test]
+fn a_new_tenant_that_fails_behind_a_commit_says_what_it_did_to_other_schemas() {
+    let test = TestDatabase::new().unwrap();
+    let other = ("V5__other", "-- migrate: allow-schema other\nCREATE SCHEMA IF NOT EXISTS other");
+    let failing = ("V7__failing", "SELECT nmae");
+    let add = ("V6__add", "-- migrate: no-transaction idempotent\nDO $$ BEGIN COMMIT; END $$");
+    let failing = migrator(&[MOOD, ADD, USE, LAST, other, add, failing]);
+    let said = failing.get_or_create_tenant(test.database(), &name("acme")).unwrap_err().to_string();
+    assert!(said.contains("nothing is left of tenant acme") && said.contains("stays: V5__other"), "{said}");
+    assert_eq!(
+        number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('acme') OR nspname LIKE '\\_\\_spare%'"),
+        0
+    );
+}

@@ -2,14 +2,74 @@
 //! begun and committed means what happens anyway, and its key words are left out. What a file takes back, divides or asks
 //! of its transaction is refused.
 
+use std::ops::Range;
+
 use super::error::Problem;
 use super::statement::Statement;
 
+/// A migration's statements, with what begins and ends a block between them.
+pub(super) struct Blocks<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+/// A statement, or the end of one transaction and the beginning of another.
+pub(super) enum Part<'a> {
+    Statement(&'a Statement),
+    /// What follows is one transaction, up to the next boundary.
+    Begin(&'a Statement),
+    Commit(&'a Statement),
+}
+
 /// A statement that begins or ends a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Control {
+enum Control {
     Begin,
     Commit,
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) fn read(text: &str, statements: &'a [Statement]) -> Result<Self, (Problem, usize)> {
+        let mut parts = Vec::new();
+        let (mut begun, mut is_from_within) = (None, false);
+        for statement in statements {
+            parts.push(match control(text, statement)? {
+                Some(Control::Begin) => {
+                    begun.get_or_insert(parts.len());
+                    Part::Begin(statement)
+                }
+                Some(Control::Commit) => {
+                    // A file that begins by ending a transaction is written for a tool which has one around it.
+                    is_from_within |= begun.take().is_none();
+                    Part::Commit(statement)
+                }
+                None => Part::Statement(statement),
+            });
+        }
+        let open = begun.filter(|begun| !is_from_within && begun + 1 < parts.len());
+        match open.map(|begun| &parts[begun]) {
+            Some(Part::Begin(statement)) => Err((Problem::NeverCommitted, statement.range.start)),
+            _ => Ok(Self { parts }),
+        }
+    }
+
+    pub(super) fn parts(&self) -> &[Part<'a>] {
+        &self.parts
+    }
+
+    /// Where the key words stand.
+    pub(super) fn key_words(&self) -> impl Iterator<Item = Range<usize>> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Begin(statement) | Part::Commit(statement) => Some(statement.range.clone()),
+            Part::Statement(_) => None,
+        })
+    }
+
+    /// Whether something is committed before something else begins.
+    pub(super) fn divide(&self) -> bool {
+        let commit = self.parts.iter().position(|part| matches!(part, Part::Commit(_)));
+        let behind = commit.map(|commit| &self.parts[commit..]).unwrap_or_default();
+        behind.iter().any(|part| matches!(part, Part::Statement(_)))
+    }
 }
 
 /// Key words that begin a statement which no migration can hold.
@@ -24,7 +84,7 @@ const REFUSED: &[&[&str]] = &[
 ];
 
 /// What the statement does to the transaction it is in.
-pub(super) fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Problem, usize)> {
+fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Problem, usize)> {
     let start = statement.range.start;
     let is = |index: usize, want: &str| statement.words.get(index).is_some_and(|word| word.is(text, want));
     let rest = |index: usize| &statement.words[index + usize::from(is(index, "work") || is(index, "transaction"))..];

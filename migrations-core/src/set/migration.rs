@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use refinery::Migration as Recorded;
 
-use super::blocks::{self, Control};
+use super::blocks::Blocks;
 use super::error::{Problem, SetError};
 use super::extension::Extension;
 use super::facts::Facts;
@@ -329,25 +329,17 @@ impl Reading {
         if let Some(found) = statements.iter().find_map(|statement| check::copies_a_stream(sql, statement)) {
             return Err(found);
         }
-        let mut last_commit = None;
-        let mut begun = None;
-        for (index, statement) in statements.iter().enumerate() {
-            match blocks::control(sql, statement)? {
-                Some(Control::Begin) => begun = Some(statement.range.start),
-                Some(Control::Commit) => (begun, last_commit) = (None, Some(index)),
-                None => continue,
-            }
-            self.blanks.push(statement.range.clone());
-        }
-        // A value of an enumeration is committed in the middle of a file for what stands behind it to use it.
-        let is_divided = adds_enum_value && last_commit.is_some_and(|last| last + 1 < statements.len());
+        let blocks = Blocks::read(sql, statements)?;
+        self.blanks.extend(blocks.key_words());
+        let alone = |statement: &&Statement| Action::read(sql, statement).is_some();
+        // Its author divides it for what no transaction takes, or for a value of an enumeration to be committed before what
+        // stands behind it uses it.
+        let is_divided = blocks.divide() && (adds_enum_value || statements.iter().any(|statement| alone(&statement)));
         if directives.no_transaction || is_divided {
-            let outside = Outside::read(sql, statements, directives.idempotent)?;
+            let outside = Outside::read(sql, &blocks, directives.idempotent)?;
             self.blanks.extend(outside.blanks());
             self.outside = Some(outside);
-        } else if let Some(offset) = begun {
-            return Err((Problem::NeverCommitted, offset));
-        } else if let Some(alone) = statements.iter().find(|statement| Action::read(sql, statement).is_some()) {
+        } else if let Some(alone) = statements.iter().find(alone) {
             let words = if alone.starts_with(sql, &["vacuum"]) { 1 } else { 2 };
             let is_concurrent = alone.contains(sql, "concurrently");
             let statement = if is_concurrent { "CONCURRENTLY".to_owned() } else { alone.opening(sql, words) };

@@ -300,6 +300,14 @@ impl MigrationSet {
         applied.checked_sub(1).and_then(|last| self.migrations.get(last)).map(Migration::version)
     }
 
+    /// Those of these titles whose migrations may change more than their own schema.
+    pub(crate) fn that_change_other_schemas(&self, mut titles: Vec<String>) -> Vec<String> {
+        let reaches = |migration: &&Migration| !migration.allowed_schemas().is_empty() || migration.allows_database();
+        let reaching: Vec<_> = self.migrations.iter().filter(reaches).map(Migration::title).collect();
+        titles.retain(|title| reaching.contains(&title.as_str()));
+        titles
+    }
+
     /// Titles of these migrations, by their places in the set.
     pub(crate) fn titles(&self, places: std::ops::Range<usize>) -> Vec<String> {
         self.migrations[places].iter().map(|migration| migration.title().to_owned()).collect()

@@ -14,7 +14,7 @@ pub(crate) use action::Action;
 use action::Safety;
 pub(crate) use recovery::drop_index;
 
-use super::blocks::{self, Control};
+use super::blocks::{Blocks, Part};
 use super::error::Problem;
 use super::session;
 use super::statement::Statement;
@@ -45,25 +45,24 @@ pub(crate) enum Kind {
 
 impl Outside {
     /// Reads a migration's statements. `is_idempotent` is its author's word that they are safe to repeat.
-    pub(super) fn read(text: &str, statements: &[Statement], is_idempotent: bool) -> Result<Self, (Problem, usize)> {
+    pub(super) fn read(text: &str, blocks: &Blocks<'_>, is_idempotent: bool) -> Result<Self, (Problem, usize)> {
         let mut outside = Self::default();
         let mut group: Option<Group> = None;
-        for statement in statements {
-            match blocks::control(text, statement)? {
-                Some(Control::Begin) => {
-                    outside.close(group.take());
-                    group = Some(Group { range: None, begun_at: Some(statement.range.start) });
+        for part in blocks.parts() {
+            let statement = match part {
+                Part::Statement(statement) => *statement,
+                Part::Begin(_) => {
+                    outside.close(group.replace(Group { range: None, is_block: true }));
                     continue;
                 }
-                Some(Control::Commit) => {
+                Part::Commit(_) => {
                     outside.close(group.take());
                     continue;
                 }
-                None => {}
-            }
+            };
             let is_setting = session::is_setting(text, statement);
             let action = Action::read(text, statement);
-            let is_block = group.as_ref().is_some_and(|group| group.begun_at.is_some());
+            let is_block = group.as_ref().is_some_and(|group| group.is_block);
             match action {
                 Some(_) if is_block => return Err((Problem::AloneInBlock, statement.range.start)),
                 Some(action) if action.safety() == Safety::Unknown && !is_idempotent => {
@@ -93,9 +92,6 @@ impl Outside {
             if is_setting {
                 outside.settings.push(statement.range.clone());
             }
-        }
-        if let Some(Group { begun_at: Some(offset), .. }) = group {
-            return Err((Problem::NeverCommitted, offset));
         }
         outside.close(group);
         Ok(outside)
@@ -143,8 +139,8 @@ impl Outside {
 #[derive(Default)]
 struct Group {
     range: Option<Range<usize>>,
-    /// Where its `BEGIN` stands, when it has one.
-    begun_at: Option<usize>,
+    /// Whether it stands behind a `BEGIN`.
+    is_block: bool,
 }
 
 /// Whether the statement makes something that is gone with its transaction or session, for the statements behind it: they
@@ -164,7 +160,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str, is_idempotent: bool) -> Result<Outside, Problem> {
-        Outside::read(text, &split(text).unwrap_or_default(), is_idempotent).map_err(|(problem, _)| problem)
+        let statements = split(text).unwrap_or_default();
+        let read = Blocks::read(text, &statements).and_then(|blocks| Outside::read(text, &blocks, is_idempotent));
+        read.map_err(|(problem, _)| problem)
     }
 
     fn units(text: &str) -> Vec<(&str, bool)> {
