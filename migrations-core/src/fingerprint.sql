@@ -14,6 +14,10 @@ members AS MATERIALIZED (
     SELECT DISTINCT d.classid, d.objid
     FROM pg_depend d
     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ANY (ARRAY(SELECT oid FROM outside))
+        -- The members of an extension come and go with it.
+        AND NOT (%database% AND EXISTS (
+            SELECT FROM pg_depend e WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'
+        ))
 ),
 relations AS MATERIALIZED (
     SELECT m.objid AS oid FROM members m WHERE m.classid = 'pg_class'::regclass

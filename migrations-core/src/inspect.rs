@@ -116,7 +116,10 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     if job.origin == Origin::Exists {
         schemas.push(job.schema());
     }
-    let mut own = if schemas.is_empty() { HashSet::new() } else { own(client, &schemas).map_err(ours)? };
+    let mut own = HashSet::new();
+    if allowed.database || !schemas.is_empty() {
+        own = may_go(client, &schemas, allowed.database).map_err(ours)?;
+    }
     own.extend(pairs(client, GONE).map_err(ours)?);
     if let Err(error) = client.batch_execute(&migrations.message()) {
         return Err(Stopped::Refused { error, sent: migrations });
@@ -205,17 +208,38 @@ fn newest_oid(client: &mut Client, job: &Job<'_>) -> Result<i64, DriverError> {
     Ok(oid.unwrap_or(i64::MAX))
 }
 
-/// These schemas and what depends on them: dropping any of it is the tenant's own business.
-fn own(client: &mut Client, schemas: &[&str]) -> Result<HashSet<(i64, i64)>, DriverError> {
+/// What may be dropped: these schemas and what depends on them; and, where that is allowed, what no schema holds with what
+/// depends on that, the members of an extension for one.
+fn may_go(client: &mut Client, schemas: &[&str], database: bool) -> Result<HashSet<(i64, i64)>, DriverError> {
+    const IN_NO_SCHEMA: &[&str] = &[
+        "pg_extension",
+        "pg_publication",
+        "pg_event_trigger",
+        "pg_foreign_data_wrapper",
+        "pg_foreign_server",
+        "pg_language",
+        "pg_am",
+        "pg_cast",
+        "pg_transform",
+    ];
     let names: Vec<_> = schemas.iter().map(|name| Literal(name).to_string()).collect();
+    let mut roots = vec![format!(
+        "SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname = ANY (ARRAY[{}]::name[])",
+        names.join(", ")
+    )];
+    if database {
+        roots.extend(
+            IN_NO_SCHEMA.iter().map(|catalog| format!("SELECT '{catalog}'::regclass::oid, oid FROM {catalog}")),
+        );
+    }
     let query = format!(
         "WITH RECURSIVE own (classid, objid) AS (
-    SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname IN ({})
+    SELECT * FROM ({}) AS roots
     UNION
     SELECT d.classid, d.objid FROM own o JOIN pg_depend d ON d.refclassid = o.classid AND d.refobjid = o.objid
 )
 SELECT classid::int8, objid::int8 FROM own",
-        names.join(", ")
+        roots.join(" UNION ALL ")
     );
     Ok(pairs(client, &query)?.into_iter().collect())
 }
@@ -271,7 +295,9 @@ fn refusal(outside: &[String]) -> ServerError {
     };
     let message = format!("the migrations changed what is not the tenant's: {named}{more}");
     let hint = if outside.iter().any(|name| name.starts_with("extension ")) {
-        "an extension is the database's: create it in a migration of the shared set, or by hand, before the tenants"
+        "an extension is the database's: CREATE EXTENSION by itself, not in a block, is done once and before the tenants; what \
+         else is done to one needs `-- migrate: allow-database` on top (MigrationSet::allow_database in code, for a file that \
+         is applied already), or belongs into a migration of the shared set"
     } else {
         "what all tenants share is changed by a migration of the shared set; where a tenant's migration means it, say \
          `-- migrate: allow-schema NAME` on top, or `allow-database` for what no schema holds \

@@ -242,3 +242,44 @@ fn an_applied_file_that_changed_a_shared_table_by_its_bare_name_goes_on() {
     assert_eq!(column(&test, "SELECT code FROM plans"), ["basic"]);
     assert_eq!(old().digest(), tenant().digest(), "the checksum stays");
 }
+
+#[test]
+fn what_may_be_changed_may_be_dropped_too() {
+    for (directive, make, drop) in [
+        ("allow-schema other", "CREATE SCHEMA other; CREATE TABLE other.t (x text UNIQUE)", "DROP TABLE other.t"),
+        ("allow-schema other", "CREATE SCHEMA other; CREATE TABLE other.t (x text)", "DROP SCHEMA other CASCADE"),
+        (
+            "allow-schema other",
+            "CREATE SCHEMA other; CREATE FUNCTION other.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION other.f()",
+        ),
+        (
+            "allow-schema other",
+            "CREATE SCHEMA other; CREATE TABLE other.t (x text CONSTRAINT k CHECK (x > '')); CREATE INDEX i ON other.t (x)",
+            "DROP INDEX other.i; ALTER TABLE other.t DROP CONSTRAINT k",
+        ),
+        ("allow-schema other", "CREATE SCHEMA other; CREATE TYPE other.e AS ENUM ('a')", "DROP TYPE other.e"),
+        ("allow-database", "CREATE PUBLICATION p", "DROP PUBLICATION p"),
+        ("allow-database", "CREATE EXTENSION hstore", "DROP EXTENSION hstore"),
+    ] {
+        let make = ("V1__make", &*format!("-- migrate: {directive}\n{make}"));
+        let drop = ("V2__drop", &*format!("-- migrate: {directive}\n{drop}"));
+        let test = with_tenants(&migrator(&[make]), &["acme"]);
+        let newer = migrator(&[make, drop]);
+        let report = newer.run(test.database()).unwrap();
+        assert!(report.is_success(), "{}: {}", drop.1, report.failures[0]);
+        assert!(newer.run(test.database()).unwrap().is_unchanged(), "{}", drop.1);
+        assert!(!newer.is_pending(test.database()).unwrap(), "{}", drop.1);
+    }
+}
+
+#[test]
+fn what_may_be_dropped_takes_nothing_else_with_it() {
+    let make = "-- migrate: allow-schema other\nCREATE SCHEMA other; CREATE TABLE other.t (x text)";
+    let drop = "-- migrate: allow-schema other\nDROP TABLE other.t CASCADE";
+    let test = with_tenants(&migrator(&[("V1__make", make)]), &["acme"]);
+    execute(&test, "CREATE VIEW public.depends AS SELECT * FROM other.t");
+    let report = migrator(&[("V1__make", make), ("V2__drop", drop)]).run(test.database()).unwrap();
+    assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{:?}", report.failures);
+    assert!(exists(&test, "public.depends") && exists(&test, "other.t"));
+}

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::statement::Statement;
+use super::statement::{Statement, Word};
 
 /// An extension that a migration asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ impl Extension {
     }
 }
 
+/// The extensions that a statement drops.
+pub(super) fn dropped(text: &str, statement: &Statement) -> Vec<String> {
+    if !statement.starts_with(text, &["drop", "extension"]) {
+        return Vec::new();
+    }
+    let is_key_word = |word: &&Word| ["if", "exists", "cascade", "restrict"].iter().any(|want| word.is(text, want));
+    let names = statement.words[2..].iter().filter(|word| word.is_name() && !is_key_word(word));
+    names.map(|word| word.name(text)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::statement::split;
@@ -58,6 +68,8 @@ mod tests {
             let found = found.map(|found| (found.statement(text), found.name));
             assert_eq!(found, Some((sent.to_owned(), name.to_owned())));
         }
+        let text = "DROP EXTENSION IF EXISTS hstore, \"uuid-ossp\" CASCADE";
+        assert_eq!(dropped(text, &split(text).unwrap_or_default()[0]), ["hstore", "uuid-ossp"]);
         let text = "ALTER EXTENSION hstore UPDATE";
         assert_eq!(Extension::read(text, &split(text).unwrap_or_default()[0]), None);
     }

@@ -6,7 +6,7 @@ use refinery::Migration as Recorded;
 
 use super::blocks::Blocks;
 use super::error::{Problem, SetError};
-use super::extension::Extension;
+use super::extension::{self, Extension};
 use super::facts::Facts;
 use super::outside::{Action, Kind, Outside};
 use super::session::{self, Leaving};
@@ -55,6 +55,7 @@ struct Reading {
     /// Its units, where it does not run in one transaction.
     outside: Option<Outside>,
     extensions: Vec<Extension>,
+    dropped_extensions: Vec<String>,
     /// What is left out in a transaction: `BEGIN`, `COMMIT`, `CONCURRENTLY`; in the order of their places.
     blanks: Vec<Range<usize>>,
     /// Where it changes the path or the role that it runs with.
@@ -178,6 +179,11 @@ impl Migration {
     /// The extensions that it asks for.
     pub(crate) fn extensions(&self) -> &[Extension] {
         &self.reading.extensions
+    }
+
+    /// Whether it drops this extension.
+    pub(crate) fn drops_extension(&self, name: &str) -> bool {
+        self.reading.dropped_extensions.iter().any(|dropped| dropped == name)
     }
 
     /// The checksum that refinery writes when it is built without `int8-versions`, its default: the same hash over a
@@ -308,6 +314,7 @@ impl Reading {
             statements: statements.iter().map(|statement| statement.range.clone()).collect(),
             targets: Targets::of(sql, statements),
             extensions: statements.iter().filter_map(|statement| Extension::read(sql, statement)).collect(),
+            dropped_extensions: statements.iter().flat_map(|statement| extension::dropped(sql, statement)).collect(),
             leavings: statements.iter().filter_map(|statement| session::leaves_the_tenant(sql, statement)).collect(),
             problem: directives.misspelt.clone(),
             ..Self::default()
