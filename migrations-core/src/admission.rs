@@ -100,6 +100,7 @@ fn catch_up(
         only: name,
         names: &[],
         extensions: &[],
+        for_new_tenants: false,
         after: 0,
         all: false,
         limit: 1,

@@ -10,7 +10,7 @@ use crate::retry::Mishaps;
 use crate::server_error::ServerError;
 use crate::set::{Extension, Migration, MigrationSet};
 use crate::settings::Settings;
-use crate::sql::{BEGINNING, Ident};
+use crate::sql::{BEGINNING, Ident, Literal};
 
 /// Creates these extensions of the set, and returns their names.
 pub(crate) fn create(
@@ -30,9 +30,11 @@ pub(crate) fn create(
     created
 }
 
-/// What a run would send to create these extensions, each in a transaction.
-pub(crate) fn messages(settings: &Settings, set: &MigrationSet, missing: &[String]) -> Vec<String> {
-    wanted(set, missing).map(|(migration, extension)| message(settings, migration, extension)).collect()
+/// What a run would send to create these extensions, each by name in a transaction.
+pub(crate) fn messages(settings: &Settings, set: &MigrationSet, missing: &[String]) -> Vec<(String, String)> {
+    wanted(set, missing)
+        .map(|(migration, extension)| (extension.name.clone(), message(settings, migration, extension)))
+        .collect()
 }
 
 /// The first statement for each, in the order of the migrations: one extension can need another.
@@ -48,11 +50,23 @@ fn wanted<'a>(set: &'a MigrationSet, missing: &'a [String]) -> impl Iterator<Ite
 fn message(settings: &Settings, migration: &Migration, extension: &Extension) -> String {
     let layout = &settings.layout;
     let mut statements: Vec<String> = BEGINNING.map(str::to_owned).to_vec();
-    statements.push(lock::guard(&layout.registry, Lock::Fleet, "false"));
+    // In a tenant's schema it would be gone with the tenant, and no other one would find it.
+    let is_tenants = extension.schema.as_ref().map_or_else(String::new, |schema| {
+        format!(
+            "  IF EXISTS (SELECT FROM {} WHERE schema_name = {}) THEN
+    RAISE EXCEPTION 'schema % is a tenant''s', {1} USING ERRCODE = '{}';
+  END IF;
+",
+            layout.table("tenants"),
+            Literal(schema),
+            lock::TRESPASS,
+        )
+    });
+    statements.push(lock::guarded(&layout.registry, Lock::Fleet, "false", "", &is_tenants));
     statements.push(format!("SET LOCAL lock_timeout = '{}ms'", settings.lock_timeout.as_millis()));
     statements.push(format!("SET LOCAL search_path = public, {}", Ident(layout.shared.as_str())));
     statements.push(extension.statement(migration.sql()));
-    statements.join(";\n")
+    statements.join(";\n") + ";\n"
 }
 
 fn create_one(

@@ -16,6 +16,7 @@ use crate::server_error::ServerError;
 use crate::sql::{BEGINNING, Ident, Literal};
 
 const FINGERPRINT: &str = include_str!("fingerprint.sql");
+const MAY_GO: &str = include_str!("may_go.sql");
 
 /// How often a tenant is sent again because others change what it is compared with.
 const TRIES: usize = 5;
@@ -112,14 +113,8 @@ fn apply(client: &mut Client, job: &Job<'_>, script: &Script, allowed: &Allowed<
     client.batch_execute(&format!("BEGIN;\n{}", opening.message())).map_err(ours)?;
     let newest = newest_oid(client, job).map_err(ours)?;
     let before = look(client, job, allowed, newest).map_err(ours)?;
-    let mut schemas = allowed.schemas.clone();
-    if job.origin == Origin::Exists {
-        schemas.push(job.schema());
-    }
-    let mut own = HashSet::new();
-    if allowed.database || !schemas.is_empty() {
-        own = may_go(client, &schemas, allowed.database).map_err(ours)?;
-    }
+    let is_about_nothing = job.origin != Origin::Exists && allowed.schemas.is_empty() && !allowed.database;
+    let mut own = if is_about_nothing { HashSet::new() } else { may_go(client, job, allowed).map_err(ours)? };
     own.extend(pairs(client, GONE).map_err(ours)?);
     if let Err(error) = client.batch_execute(&migrations.message()) {
         return Err(Stopped::Refused { error, sent: migrations });
@@ -208,39 +203,19 @@ fn newest_oid(client: &mut Client, job: &Job<'_>) -> Result<i64, DriverError> {
     Ok(oid.unwrap_or(i64::MAX))
 }
 
-/// What may be dropped: these schemas and what depends on them; and, where that is allowed, what no schema holds with what
-/// depends on that, the members of an extension for one.
-fn may_go(client: &mut Client, schemas: &[&str], database: bool) -> Result<HashSet<(i64, i64)>, DriverError> {
-    const IN_NO_SCHEMA: &[&str] = &[
-        "pg_extension",
-        "pg_publication",
-        "pg_event_trigger",
-        "pg_foreign_data_wrapper",
-        "pg_foreign_server",
-        "pg_language",
-        "pg_am",
-        "pg_cast",
-        "pg_transform",
-    ];
-    let names: Vec<_> = schemas.iter().map(|name| Literal(name).to_string()).collect();
-    let mut roots = vec![format!(
-        "SELECT 'pg_namespace'::regclass::oid, oid FROM pg_namespace WHERE nspname = ANY (ARRAY[{}]::name[])",
-        names.join(", ")
-    )];
-    if database {
-        roots.extend(
-            IN_NO_SCHEMA.iter().map(|catalog| format!("SELECT '{catalog}'::regclass::oid, oid FROM {catalog}")),
-        );
-    }
-    let query = format!(
-        "WITH RECURSIVE own (classid, objid) AS (
-    SELECT * FROM ({}) AS roots
-    UNION
-    SELECT d.classid, d.objid FROM own o JOIN pg_depend d ON d.refclassid = o.classid AND d.refobjid = o.objid
-)
-SELECT classid::int8, objid::int8 FROM own",
-        roots.join(" UNION ALL ")
-    );
+/// What may be dropped: the schema and what depends on it; what is in the schemas that may be changed; and, where that is
+/// allowed, what no schema holds, with the members of an extension. Nothing of another tenant.
+fn may_go(client: &mut Client, job: &Job<'_>, allowed: &Allowed<'_>) -> Result<HashSet<(i64, i64)>, DriverError> {
+    let own = match job.origin {
+        Origin::Exists => Literal(job.schema()).to_string(),
+        Origin::Created { .. } => "NULL".to_owned(),
+    };
+    let schemas: Vec<_> = allowed.schemas.iter().map(|name| Literal(name).to_string()).collect();
+    let query = MAY_GO
+        .replace("%own%", &own)
+        .replace("%allowed%", &format!("ARRAY[{}]", schemas.join(", ")))
+        .replace("%database%", if allowed.database { "true" } else { "false" })
+        .replace("%tenants%", &job.layout().table("tenants"));
     Ok(pairs(client, &query)?.into_iter().collect())
 }
 

@@ -34,6 +34,12 @@ BEGIN
         SELECT 'rows of ' || c.oid::regclass, c.relnamespace
         FROM locked l JOIN pg_class c ON c.oid = l.oid
         WHERE l.is_written AND c.relkind IN ('r', 'p', 'f') AND c.relnamespace <> 'pg_catalog'::regnamespace
+            -- The lock is taken for a function too that is only defined.
+            AND (
+                pg_stat_get_xact_tuples_inserted(c.oid) + pg_stat_get_xact_tuples_updated(c.oid)
+                    + pg_stat_get_xact_tuples_deleted(c.oid) > 0
+                OR NOT current_setting('track_counts')::bool
+            )
             -- Where this transaction has registered the tenant.
             AND c.oid <> '%tenants%'::regclass
         UNION ALL

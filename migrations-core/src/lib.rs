@@ -29,6 +29,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `name`, `sql` | names that cannot be wrong, and quoting |
+//! | `running_hash` | hashes over a list of texts |
 //! | `lost` | what it means that a connection is lost |
 //! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
 //! | `set` | a migration set: read, checked, in order, with its digests |
@@ -108,6 +109,7 @@ mod report;
 mod retry;
 mod run;
 mod run_error;
+mod running_hash;
 mod script;
 mod server_error;
 mod set;

@@ -21,6 +21,8 @@ pub(crate) const TENANT_BUSY: &str = "MGB02";
 pub(crate) const STALE: &str = "MGS01";
 /// A migration changed what is not its tenant's.
 pub(crate) const TRESPASS: &str = "MGI01";
+/// A part of a migration was done outside of a transaction, in which it is to run.
+pub(crate) const HALF_DONE: &str = "MGM01";
 /// Others change what a migration's effects are compared with.
 pub(crate) const OTHERS: &str = "MGI02";
 

@@ -4,11 +4,11 @@
 //! alone would mean other units once the file was edited. Behind what is the same, an edited file goes on where it was.
 
 use std::hash::Hasher;
-use std::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
-use crate::set::{Migration, Unit};
+use crate::running_hash::write;
+use crate::set::{Migration, MigrationSet, Unit};
 use crate::sql::OrNull;
 
 /// A mark as the registry has it. Older binaries mark only what was begun, with the checksum of the whole file.
@@ -22,6 +22,9 @@ pub(crate) struct Mark {
     /// A hash of the next one, when it was begun.
     pub(crate) next: Option<i64>,
 }
+
+/// In the place of a hash: what comes next may be done in part, by another text.
+const IN_DOUBT: i64 = 1;
 
 /// What the registry's row holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,10 +41,21 @@ pub(crate) enum Progress {
     Before(usize),
     /// What is before this unit is done; the unit itself was begun.
     In(usize),
-    /// What is before this unit is done; another one was begun in its place, and the file was edited since.
-    InAnother(usize),
-    /// The mark is another text's: any unit may be done.
-    Unknown,
+    /// What is before this unit is done; something else was begun behind it, and the file was edited since.
+    Doubt(usize),
+    /// The mark does not tell.
+    Unknown(Unknown),
+}
+
+/// Why a mark does not tell what is done of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// What was done is not what the file begins with.
+    Edited,
+    /// It is about a schema of that name that is not there any more.
+    Replaced,
+    /// It is another migration's, which is to go on behind this one.
+    AnotherMigrations,
 }
 
 impl Mark {
@@ -50,15 +64,26 @@ impl Mark {
         Self {
             version: migration.version(),
             done: i64::try_from(number).unwrap_or(i64::MAX),
-            before: Some(hash(migration, units(migration).iter().take(number))),
+            before: migration.outside().and_then(|outside| outside.hash_before(number)),
             next: None,
         }
     }
 
-    /// This unit is begun.
-    pub(crate) fn begun(migration: &Migration, number: usize) -> Self {
-        let next = units(migration).get(number).map(|unit| hash(migration, [unit]));
+    /// This unit is begun; beside it there are such indexes already.
+    pub(crate) fn begun(migration: &Migration, number: usize, beside: &[&str]) -> Self {
+        let unit = units(migration).get(number);
+        let next = unit.map(|unit| {
+            let mut hasher = SipHasher13::new();
+            write(&mut hasher, &migration.sql()[unit.range.clone()]);
+            beside.iter().for_each(|index| write(&mut hasher, index));
+            hasher.finish().cast_signed()
+        });
         Self { next, ..Self::before(migration, number) }
+    }
+
+    /// What comes before this unit is done; of the rest anything may be.
+    pub(crate) fn in_doubt(migration: &Migration, number: usize) -> Self {
+        Self { next: Some(IN_DOUBT), ..Self::before(migration, number) }
     }
 
     /// The row of its columns, in their order.
@@ -69,8 +94,10 @@ impl Mark {
     /// As older binaries write it.
     fn is_old(&self, migration: &Migration, unit: &Unit) -> bool {
         let mut hasher = SipHasher13::new();
-        hasher.write(text(migration, &unit.range));
-        self.before == Some(migration.checksum().cast_signed()) && self.next == Some(hasher.finish().cast_signed())
+        hasher.write(migration.sql()[unit.range.clone()].as_bytes());
+        self.version == migration.version()
+            && self.before == Some(migration.checksum().cast_signed())
+            && self.next == Some(hasher.finish().cast_signed())
     }
 }
 
@@ -85,21 +112,28 @@ impl Found {
         self.mark.map_or_else(|| "(NULL, NULL, NULL, NULL)".to_owned(), |mark| format!("({})", mark.to_sql()))
     }
 
-    /// How far the migration has come.
-    pub(crate) fn progress(self, migration: &Migration) -> Progress {
-        let Some(mark) = self.mark.filter(|_| self.is_about_this_schema) else { return Progress::Before(0) };
+    /// How far a migration of the set has come.
+    pub(crate) fn progress(self, set: &MigrationSet, migration: &Migration) -> Progress {
+        let Some(mark) = self.mark else { return Progress::Before(0) };
+        if !self.is_about_this_schema {
+            return Progress::Unknown(Unknown::Replaced);
+        }
         let units = units(migration);
         let done = usize::try_from(mark.done).unwrap_or(usize::MAX);
+        // A file that was given another version has the same text.
         if done <= units.len() && mark.before == Mark::before(migration, done).before {
             return match mark.next {
                 None => Progress::Before(done),
-                next if next == Mark::begun(migration, done).next => Progress::In(done),
-                Some(_) => Progress::InAnother(done),
+                next if next == Mark::begun(migration, done, &[]).next => Progress::In(done),
+                Some(_) => Progress::Doubt(done),
             };
         }
         match units.get(done) {
-            Some(unit) if mark.version == migration.version() && mark.is_old(migration, unit) => Progress::In(done),
-            _ => Progress::Unknown,
+            Some(unit) if mark.is_old(migration, unit) => Progress::In(done),
+            _ if mark.version != migration.version() && set.has_version(mark.version) => {
+                Progress::Unknown(Unknown::AnotherMigrations)
+            }
+            _ => Progress::Unknown(Unknown::Edited),
         }
     }
 }
@@ -108,8 +142,8 @@ impl Progress {
     /// The first unit that is not known to be done.
     pub(crate) fn first(self) -> usize {
         match self {
-            Self::Before(number) | Self::In(number) | Self::InAnother(number) => number,
-            Self::Unknown => 0,
+            Self::Before(number) | Self::In(number) | Self::Doubt(number) => number,
+            Self::Unknown(_) => 0,
         }
     }
 
@@ -120,7 +154,16 @@ impl Progress {
 
     /// Whether what is found of a unit may have been made by another text.
     pub(crate) fn is_anothers(self, number: usize) -> bool {
-        self == Self::Unknown || self == Self::InAnother(number)
+        match self {
+            Self::Unknown(_) => true,
+            Self::Doubt(first) => number >= first,
+            Self::Before(_) | Self::In(_) => false,
+        }
+    }
+
+    /// What to note when everything before a unit is done.
+    pub(crate) fn mark_before(self, migration: &Migration, number: usize) -> Mark {
+        if self.is_anothers(number) { Mark::in_doubt(migration, number) } else { Mark::before(migration, number) }
     }
 }
 
@@ -128,43 +171,33 @@ fn units(migration: &Migration) -> &[Unit] {
     migration.outside().map_or(&[], |outside| outside.units())
 }
 
-fn hash<'a>(migration: &Migration, units: impl IntoIterator<Item = &'a Unit>) -> i64 {
-    let mut hasher = SipHasher13::new();
-    for unit in units {
-        let text = text(migration, &unit.range);
-        hasher.write_usize(text.len());
-        hasher.write(text);
-    }
-    hasher.finish().cast_signed()
-}
-
-fn text<'a>(migration: &'a Migration, range: &Range<usize>) -> &'a [u8] {
-    migration.sql()[range.clone()].as_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::set::MigrationSet;
 
-    fn migration(sql: &str) -> Migration {
+    fn set(sql: &str) -> MigrationSet {
         let set = MigrationSet::new("tenant")
             .and_then(|set| set.with_migration("V1__x", || format!("-- migrate: no-transaction\n{sql}")));
-        set.unwrap_or_else(|error| unreachable!("{error}")).migrations()[0].clone()
+        set.unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    fn migration(sql: &str) -> Migration {
+        set(sql).migrations()[0].clone()
     }
 
     fn progress(mark: Mark, sql: &str) -> Progress {
-        Found { mark: Some(mark), is_about_this_schema: true }.progress(&migration(sql))
+        Found::new(mark).progress(&set(sql), &migration(sql))
     }
 
     #[test]
     fn an_edited_file_goes_on_behind_what_is_the_same() {
         let old = migration("SELECT 1; VACUUM a; SELECT 3");
-        let (done, begun) = (Mark::before(&old, 1), Mark::begun(&old, 1));
+        let (done, begun) = (Mark::before(&old, 1), Mark::begun(&old, 1, &[]));
         assert_eq!(progress(done, "SELECT 1; SELECT 2"), Progress::Before(1));
         assert_eq!(progress(begun, "SELECT 1; VACUUM a; SELECT 4"), Progress::In(1));
-        assert_eq!(progress(begun, "SELECT 1; VACUUM b"), Progress::InAnother(1));
-        assert_eq!(progress(begun, "SELECT 1"), Progress::InAnother(1));
+        assert_eq!(progress(begun, "SELECT 1; VACUUM b"), Progress::Doubt(1));
+        assert_eq!(progress(begun, "SELECT 1"), Progress::Doubt(1));
         assert_eq!(progress(Mark::before(&old, 3), "SELECT 1; VACUUM a; SELECT 3"), Progress::Before(3));
     }
 
@@ -172,11 +205,14 @@ mod tests {
     fn what_is_not_the_same_is_not_known() {
         let old = migration("SELECT 1; VACUUM a; SELECT 3");
         for sql in ["SELECT 2; VACUUM a; SELECT 3", "SELECT 0; SELECT 1; VACUUM a", ""] {
-            assert_eq!(progress(Mark::before(&old, 2), sql), Progress::Unknown, "{sql}");
+            assert_eq!(progress(Mark::before(&old, 2), sql), Progress::Unknown(Unknown::Edited), "{sql}");
         }
         assert_eq!(progress(Mark::before(&old, 0), "SELECT 2"), Progress::Before(0));
         let elsewhere = Found { mark: Some(Mark::before(&old, 2)), is_about_this_schema: false };
-        assert_eq!(elsewhere.progress(&old), Progress::Before(0));
+        let set = set("SELECT 1; VACUUM a; SELECT 3");
+        assert_eq!(elsewhere.progress(&set, &old), Progress::Unknown(Unknown::Replaced));
+        let another = Mark { version: 7, ..Mark::before(&migration("SELECT 2"), 1) };
+        assert_eq!(Found::new(another).progress(&set, &old), Progress::Unknown(Unknown::Edited));
     }
 
     #[test]
@@ -186,7 +222,7 @@ mod tests {
         hasher.write(b"VACUUM b");
         let next = Some(hasher.finish().cast_signed());
         let mark = Mark { version: 1, done: 1, before: Some(ours.checksum().cast_signed()), next };
-        assert_eq!(Found { mark: Some(mark), is_about_this_schema: true }.progress(&ours), Progress::In(1));
-        assert_eq!(progress(mark, "VACUUM b; VACUUM a"), Progress::Unknown);
+        assert_eq!(progress(mark, "VACUUM a; VACUUM b"), Progress::In(1));
+        assert_eq!(progress(mark, "VACUUM b; VACUUM a"), Progress::Unknown(Unknown::Edited));
     }
 }

@@ -71,6 +71,8 @@ pub(crate) struct Question<'a> {
     pub(crate) names: &'a [TenantName],
     /// Extensions of which to say whether they are there.
     pub(crate) extensions: &'a [String],
+    /// Whether new tenants are going to be made in any case.
+    pub(crate) for_new_tenants: bool,
     /// Tenants behind this id.
     pub(crate) after: i64,
     /// Also tenants that need no look.
@@ -82,7 +84,16 @@ pub(crate) struct Question<'a> {
 impl Question<'_> {
     /// Only about the registry and the shared set.
     pub(crate) fn about_nobody(set: &MigrationSet) -> Self {
-        Self { latest: set.digest(), only: &[], names: &[], extensions: &[], after: i64::MAX, all: false, limit: 0 }
+        Self {
+            latest: set.digest(),
+            only: &[],
+            names: &[],
+            extensions: &[],
+            for_new_tenants: false,
+            after: i64::MAX,
+            all: false,
+            limit: 0,
+        }
     }
 }
 
@@ -221,6 +232,16 @@ fn claim(row: &Row) -> Claim {
 }
 
 impl Overview {
+    /// Whether a tenant is behind or going to be made, so that the extensions of its set are needed; or there is none yet, and
+    /// whoever deploys is to know about a missing one before the first sign-up does.
+    pub(crate) fn needs_extensions(&self, question: &Question<'_>, warm_pool: usize) -> bool {
+        self.total == 0
+            || self.pending + self.pending_spares > 0
+            || !self.absent.is_empty()
+            || self.spares < warm_pool
+            || question.for_new_tenants
+    }
+
     /// Whether the registry has what its own history says it has.
     pub(crate) fn check(&self, registry: &MigrationSet, layout: &Layout) -> Result<(), Error> {
         if self.missing.is_empty() || !self.registry.is_current(registry) {

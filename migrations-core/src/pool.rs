@@ -265,6 +265,6 @@ fn pinned_functions(client: &mut Client, spare: &TenantName) -> Result<Vec<Strin
 /// Asks for nobody in particular: brings the registry and the shared set up to date, which spares need too.
 pub(crate) fn prepare(session: &mut Session<'_>, settings: &Settings, sets: &Sets<'_>) -> Result<(), Error> {
     let extensions = sets.tenant.extension_names();
-    let question = Question { extensions: &extensions, ..Question::about_nobody(sets.tenant) };
+    let question = Question { extensions: &extensions, for_new_tenants: true, ..Question::about_nobody(sets.tenant) };
     stage::prepare(session, settings, sets, &question, &mut Report::default().shared).map(|_| ())
 }

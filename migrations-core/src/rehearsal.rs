@@ -47,6 +47,7 @@ pub(crate) fn rehearse(
         only: options.limit(),
         names: &options.create,
         extensions: &extensions,
+        for_new_tenants: false,
         after: 0,
         all: false,
         limit: PAGE,
@@ -71,10 +72,14 @@ pub(crate) fn rehearse(
         return Err(Error::UnknownTenant(unknown.clone()));
     }
     // Where there is no registry, nothing was asked; what is there is created once all the same.
-    let missing = overview.as_ref().map_or(&extensions, |overview| &overview.missing_extensions);
-    let messages = extensions::messages(settings, sets.tenant, missing);
+    let missing = match &overview {
+        None => extensions.as_slice(),
+        Some(overview) if overview.needs_extensions(&question, settings.warm_pool) => &overview.missing_extensions,
+        Some(_) => &[],
+    };
+    let (names, messages): (Vec<_>, Vec<_>) = extensions::messages(settings, sets.tenant, missing).into_iter().unzip();
     if !messages.is_empty() {
-        let migrations = missing.iter().map(|name| format!("extension {name}")).collect();
+        let migrations = names.iter().map(|name| format!("extension {name}")).collect();
         found.push(Rehearsal { set: sets.tenant.name().clone(), tenant: None, migrations, messages });
     }
     let mut seen = HashSet::new();

@@ -161,6 +161,7 @@ fn stages(
         only: options.limit(),
         names: &options.create,
         extensions: &extensions,
+        for_new_tenants: false,
         after: 0,
         all: false,
         limit: PAGE,

@@ -89,9 +89,8 @@ pub(crate) struct Part {
     pub(crate) migration: Option<usize>,
 }
 
-/// Clears the mark of a statement outside a transaction.
-const NO_MARK: &str =
-    "in_flight_version = NULL, in_flight_statement = NULL, in_flight_file = NULL, in_flight_text = NULL";
+/// The columns of a mark.
+const MARK: [&str; 4] = ["in_flight_version", "in_flight_statement", "in_flight_file", "in_flight_text"];
 
 /// Ends a statement, also behind a comment without a line end.
 const SEPARATOR: &str = "\n;\n";
@@ -182,7 +181,11 @@ impl<'a> Job<'a> {
     /// The message for migrations that run in one transaction.
     pub(crate) fn script(&self, migrations: Range<usize>) -> Script {
         let mut script = Script::default();
-        for sql in self.opening() {
+        let unless_half_done = match self.owner {
+            Owner::Registry => String::new(),
+            Owner::Shared | Owner::Tenant(_) => self.unless_half_done(&migrations),
+        };
+        for sql in self.opening(&unless_half_done) {
             script.push(sql);
         }
         self.gate(&mut script, Point::Locked);
@@ -219,7 +222,7 @@ impl<'a> Job<'a> {
         }
         script.migrations = first..script.parts.len();
         self.gate(&mut script, Point::Applied);
-        script.push(self.record(migrations.end));
+        script.push(self.record(&migrations));
         if let Some(name) = rename_to {
             script.push(unfinished::finish(self.layout(), self.schema(), name));
         } else if self.rename_to.is_some() {
@@ -229,25 +232,25 @@ impl<'a> Job<'a> {
         script
     }
 
-    /// The message for one unit of a migration that runs outside a transaction: a transaction of its own, which begins by
-    /// replacing one mark by another. So the unit is done once, also when the lock was lost meanwhile.
+    /// The message for one unit of a migration that runs outside a transaction: a transaction of its own, which replaces one
+    /// mark by another. So the unit is done once, also when the lock on the schema was lost meanwhile.
     pub(crate) fn unit_script(&self, index: usize, unit: &Unit, from: &Found, to: &Mark) -> Script {
         let migration = &self.set.migrations()[index];
         let mut script = Script::default();
         for sql in BEGINNING {
             script.push(sql.to_owned());
         }
-        script.push(self.replace_mark(from, to));
         for sql in self.for_this_transaction() {
             script.push(sql);
         }
+        script.push(self.only_from(from));
         let first = script.parts.len();
         script.push(self.search_path());
-        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
-            script.push_migration(index, self.text(migration, Some(setting.clone())));
-        }
         if let Some(role) = self.role() {
             script.push(format!("SET LOCAL ROLE {}", Ident(role)));
+        }
+        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
+            script.push_migration(index, self.text(migration, Some(setting.clone())));
         }
         script.push_migration(index, self.text(migration, Some(unit.range.clone())));
         self.push_epilogue(&mut script);
@@ -255,6 +258,8 @@ impl<'a> Job<'a> {
             script.push(self.inspection(index..index + 1));
         }
         script.migrations = first..script.parts.len();
+        self.gate(&mut script, Point::Applied);
+        script.push(self.replace_mark(from, to));
         self.gate(&mut script, Point::Recorded);
         script
     }
@@ -304,12 +309,12 @@ impl<'a> Job<'a> {
             .replace("%code%", lock::TRESPASS)
     }
 
-    /// The settings of the transaction and the guard.
-    pub(crate) fn opening(&self) -> Vec<String> {
+    /// The settings of the transaction, and the guard with what it does when all is well.
+    pub(crate) fn opening(&self, body: &str) -> Vec<String> {
         // A snapshot that is older than the lock would let a stale plan pass.
         let mut opening = BEGINNING.map(str::to_owned).to_vec();
         opening.extend(self.settings.gate.at(Point::Begun));
-        opening.push(lock::guard(&self.layout().registry, self.lock(), &self.stale()));
+        opening.push(lock::guarded(&self.layout().registry, self.lock(), &self.stale(), "", body));
         opening.extend(self.for_this_transaction());
         opening
     }
@@ -399,28 +404,70 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Writes the registry's row for a schema to which the first `applied` migrations are applied.
-    pub(crate) fn record(&self, applied: usize) -> String {
+    /// Writes the registry's row behind these migrations: all in front of them, and they, are applied.
+    pub(crate) fn record(&self, migrations: &Range<usize>) -> String {
+        let applied = migrations.end;
         let schema = Literal(self.schema());
         let version = OrNull(self.set.version_at(applied));
         let digest = self.set.digest_at(applied).to_sql();
         let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
+        let marks = self.marks_behind(migrations);
         match self.owner {
             Owner::Tenant(_) => format!(
-                "UPDATE {} SET version = {version}, digest = {digest}, schema_oid = {oid}, {NO_MARK}, migrated_at = clock_timestamp(), last_error = NULL \
-                 WHERE schema_name = {schema}",
+                "UPDATE {} AS t SET version = {version}, digest = {digest}, schema_oid = {oid}, {marks}\
+                 migrated_at = clock_timestamp(), last_error = NULL WHERE schema_name = {schema}",
                 self.layout().table("tenants"),
             ),
             Owner::Registry | Owner::Shared => format!(
-                "INSERT INTO {} (name, schema_name, schema_oid, version, digest, migrated_at) \
+                "INSERT INTO {} AS t (name, schema_name, schema_oid, version, digest, migrated_at) \
                  VALUES ({}, {schema}, {oid}, {version}, {digest}, clock_timestamp()) \
                  ON CONFLICT (name) DO UPDATE SET schema_name = excluded.schema_name, \
                  schema_oid = excluded.schema_oid, version = excluded.version, digest = excluded.digest, \
-                 {NO_MARK}, migrated_at = excluded.migrated_at",
+                 {marks}migrated_at = excluded.migrated_at",
                 self.layout().table("sets"),
                 self.key(),
             ),
         }
+    }
+
+    /// The mark of one of these migrations is not needed any more. That of another one stays: it goes on behind them.
+    fn marks_behind(&self, migrations: &Range<usize>) -> String {
+        let Some([first, .., last] | [first @ last]) = self.set.migrations().get(migrations.clone()) else {
+            return String::new();
+        };
+        let is_over = format!("t.in_flight_version BETWEEN {} AND {}", first.version(), last.version());
+        let column = |name: &str| format!("{name} = CASE WHEN {is_over} THEN NULL ELSE t.{name} END, ");
+        MARK.map(column).concat()
+    }
+
+    /// Raises when one of these migrations, which run in a transaction, has done a part of its work outside of one.
+    fn unless_half_done(&self, migrations: &Range<usize>) -> String {
+        let migrations = self.set.migrations().get(migrations.clone()).unwrap_or_default();
+        let (Some(first), Some(last), Origin::Exists) = (migrations.first(), migrations.last(), self.origin) else {
+            return String::new();
+        };
+        let (table, condition) = self.row();
+        let schema = Literal(self.schema());
+        format!(
+            "  IF EXISTS (SELECT FROM {table} WHERE {condition} AND schema_name = {schema} \
+             AND in_flight_version BETWEEN {} AND {} AND in_flight_statement > 0) THEN
+    RAISE EXCEPTION 'a run stopped in the middle of version %, which ran outside of a transaction, and is to run in one now',
+      (SELECT in_flight_version FROM {table} WHERE {condition})
+      USING ERRCODE = '{}', HINT = 'put `-- migrate: no-transaction` back on top of the file, or say MigrationSet::no_transaction in code, and it goes on behind what is done. Where what it did is taken back, let it begin anew: {}';
+  END IF;
+",
+            first.version(),
+            last.version(),
+            lock::HALF_DONE,
+            self.forget_mark().replace('\'', "''"),
+        )
+    }
+
+    /// The statement by which an operator lets a migration that runs outside a transaction begin anew.
+    pub(crate) fn forget_mark(&self) -> String {
+        let (table, condition) = self.row();
+        let columns = MARK.map(|name| format!("{name} = NULL")).join(", ");
+        format!("UPDATE {table} SET {columns} WHERE {condition}")
     }
 
     fn register(&self, name: &TenantName, id: Option<i64>) -> String {
@@ -439,31 +486,44 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Replaces the mark of the schema by another one, or raises when it is not this one any more, or when another
-    /// session is at it. The row is locked from then on. The mark is about the schema that is there now, and so is the
-    /// row with it.
+    /// Raises when another session does a unit for this schema, or has done one since the mark was read. The row itself is
+    /// locked at the end of the unit only: the application writes to it too.
+    fn only_from(&self, from: &Found) -> String {
+        let (table, condition) = self.row();
+        let key = lock::key(&self.layout().registry, &Literal(&format!("unit {}", self.schema())).to_string());
+        format!(
+            "DO $migrate$ BEGIN
+  IF NOT pg_try_advisory_xact_lock({key}) THEN
+    RAISE EXCEPTION 'another session is at work on this schema' USING ERRCODE = '{}';
+  END IF;
+  IF EXISTS (SELECT FROM {table} AS t WHERE {condition} AND NOT {}) THEN
+    RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{}';
+  END IF;
+END $migrate$",
+            lock::TENANT_BUSY,
+            is_still(from),
+            lock::STALE,
+        )
+    }
+
+    /// Replaces the mark of the schema by another one, or raises when it is not this one any more. The row is about the
+    /// schema that is there now from then on.
     pub(crate) fn replace_mark(&self, from: &Found, to: &Mark) -> String {
         let (table, condition) = self.row();
         let schema = Literal(self.schema());
-        let columns = "in_flight_version, in_flight_statement, in_flight_file, in_flight_text";
+        let columns = MARK.join(", ");
         let version = OrNull(self.set.version_at(self.applied));
         let digest = self.set.digest_at(self.applied).to_sql();
         let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
         let values = to.to_sql();
-        // A row that is about a schema which was there before is about this one from now on.
         let row = format!(
             "(version, digest, schema_oid, {columns}) = ROW(\
              CASE WHEN t.schema_oid = {oid} THEN t.version ELSE {version} END, \
              CASE WHEN t.schema_oid = {oid} THEN t.digest ELSE {digest} END, {oid}, {values})"
         );
-        let unchanged = format!(
-            "(t.in_flight_version, t.in_flight_statement, t.in_flight_file, t.in_flight_text) IS NOT DISTINCT FROM {}",
-            from.to_sql()
-        );
+        let unchanged = is_still(from);
         let replace = match self.owner {
-            Owner::Tenant(_) => {
-                format!("UPDATE {table} AS t SET {row} WHERE {condition} AND {unchanged}")
-            }
+            Owner::Tenant(_) => format!("UPDATE {table} AS t SET {row} WHERE {condition} AND {unchanged}"),
             // A schema that is taken over has no row yet.
             Owner::Registry | Owner::Shared => format!(
                 "INSERT INTO {table} AS t (name, schema_name, version, digest, schema_oid, {columns}) \
@@ -474,17 +534,11 @@ impl<'a> Job<'a> {
         };
         format!(
             "DO $migrate$ BEGIN
-  BEGIN
-    PERFORM FROM {table} WHERE {condition} FOR NO KEY UPDATE NOWAIT;
-  EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION 'another session is at work on this schema' USING ERRCODE = '{}';
-  END;
   {replace};
   IF NOT FOUND THEN
     RAISE EXCEPTION 'the plan is out of date' USING ERRCODE = '{}';
   END IF;
 END $migrate$",
-            lock::TENANT_BUSY,
             lock::STALE,
         )
     }
@@ -508,6 +562,12 @@ END $migrate$",
             Owner::Registry | Owner::Shared => (self.layout().table("sets"), format!("name = {}", self.key())),
         }
     }
+}
+
+/// Whether the row `t` has this mark.
+fn is_still(mark: &Found) -> String {
+    let columns = MARK.map(|name| format!("t.{name}")).join(", ");
+    format!("({columns}) IS NOT DISTINCT FROM {}", mark.to_sql())
 }
 
 impl Script {

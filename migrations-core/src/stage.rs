@@ -62,8 +62,8 @@ pub(crate) fn prepare(
         bring(session, settings, sets.shared, Owner::Shared, overview.shared, report)?;
         overview = ask(session, settings, &mishaps, question)?;
     }
-    if overview.pending + overview.pending_spares == 0 && overview.absent.is_empty() {
-        overview.missing_extensions.retain(|name| !sets.tenant.drops_extension(name));
+    if !overview.needs_extensions(question, settings.warm_pool) {
+        overview.missing_extensions.clear();
     }
     if !overview.missing_extensions.is_empty() {
         report.extensions = extensions::create(session, settings, sets.tenant, &overview.missing_extensions)?;

@@ -68,7 +68,7 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'
     loop {
         let question = Question { extensions: &extensions, ..question(sets, after, false, PAGE) };
         let Some(overview) = plan::overview(client, layout, &question)? else { return Ok(true) };
-        if overview.missing_extensions.iter().any(|name| !sets.tenant.drops_extension(name)) {
+        if !overview.missing_extensions.is_empty() && overview.needs_extensions(&question, settings.warm_pool) {
             return Ok(true);
         }
         for (set, name, claim) in [
@@ -95,7 +95,16 @@ pub(crate) fn is_pending(client: &mut Client, settings: &Settings, sets: &Sets<'
 }
 
 fn question(sets: &Sets<'_>, after: i64, all: bool, limit: i64) -> Question<'static> {
-    Question { latest: sets.tenant.digest(), only: &[], names: &[], extensions: &[], after, all, limit }
+    Question {
+        latest: sets.tenant.digest(),
+        only: &[],
+        names: &[],
+        extensions: &[],
+        for_new_tenants: false,
+        after,
+        all,
+        limit,
+    }
 }
 
 pub(crate) fn schema(

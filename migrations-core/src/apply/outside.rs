@@ -21,7 +21,7 @@ use crate::history;
 use crate::interrupt::Registration;
 use crate::keepalive::{telling_when_slow, while_kept_alive};
 use crate::lock::{self, Polling};
-use crate::mark::{Found, Mark, Progress};
+use crate::mark::{Found, Mark, Progress, Unknown};
 use crate::script::Job;
 use crate::set::{Action, Kind, Migration, Unit, drop_index};
 use crate::sql::{BEGINNING, Ident, Literal};
@@ -90,9 +90,11 @@ impl Session<'_> {
         // none would get on.
         let _turn = (!direct.is_set).then(|| settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
         let done = telling_when_slow(tell, || self.hold(job, index, &mut direct)).and_then(|mut mark| {
-            let progress = mark.progress(migration);
-            if progress == Progress::Unknown && outside.has_transactions() && !migration.is_idempotent() {
-                return Err(unknown(job, migration, mark));
+            let progress = mark.progress(job.set, migration);
+            if let Progress::Unknown(why) = progress
+                && (why == Unknown::AnotherMigrations || outside.has_transactions() && !migration.is_idempotent())
+            {
+                return Err(unknown(job, migration, mark, why));
             }
             settings.gate.pass(&mut direct.client, Point::Locked);
             for (number, unit) in outside.units().iter().enumerate().skip(progress.first()) {
@@ -107,7 +109,7 @@ impl Session<'_> {
             settings.gate.pass(&mut direct.client, Point::Applied);
             // The locks are let go by the commit that records what was done under them.
             let renewal = job.rename_to.map(|_| unfinished::renew(job.layout(), job.schema())).unwrap_or_default();
-            let (row, record) = (history::insert(job.schema(), migration), job.record(index + 1));
+            let (row, record) = (history::insert(job.schema(), migration), job.record(&(index..index + 1)));
             let closing = format!("{row};\n{record};\n{renewal};\nCOMMIT");
             self.client.batch_execute(&closing).map_err(|error| titled(job, migration, &error))
         });
@@ -136,7 +138,7 @@ impl Session<'_> {
     fn hold(&mut self, job: &Job<'_>, index: usize, direct: &mut Direct) -> Result<Found, Refusal> {
         let migration = &job.set.migrations()[index];
         let mut opening = vec!["BEGIN".to_owned()];
-        opening.extend(job.opening());
+        opening.extend(job.opening(""));
         opening.push(WITHOUT_TIMEOUTS.to_owned());
         // When a migration of this kind is a set's first.
         if index == 0 {
@@ -165,17 +167,26 @@ fn titled(job: &Job<'_>, migration: &Migration, error: &postgres::Error) -> Refu
     refusal(job, error, |failure| failure.migration = Some(migration.title().to_owned()))
 }
 
-/// A file that was edited in front of where it was cut off.
-fn unknown(job: &Job<'_>, migration: &Migration, found: Found) -> Refusal {
-    let (version, done) = found.mark.map_or((0, 0), |mark| (mark.version, mark.done));
-    let (table, condition) = job.row();
-    let reason = format!(
-        "a run was cut off in version {version}, behind its first {done} statements, and these are not the first ones of \
-         this file; restore them as they were when they ran, and put what is new behind them. Where all of them are safe to \
-         repeat, say `-- migrate: no-transaction idempotent` on top. Where what they did is taken back, let the run begin \
-         from the first one: UPDATE {table} SET in_flight_version = NULL, in_flight_statement = NULL, in_flight_file = \
-         NULL, in_flight_text = NULL WHERE {condition}"
-    );
+/// A mark that does not tell what is done of the migration.
+fn unknown(job: &Job<'_>, migration: &Migration, found: Found, why: Unknown) -> Refusal {
+    let version = found.mark.map_or(0, |mark| mark.version);
+    let anew = format!("where what it did is taken back, let it begin anew: {}", job.forget_mark());
+    let repeat = "where its statements are safe to repeat, say `-- migrate: no-transaction idempotent` on top";
+    let reason = match why {
+        Unknown::Edited => format!(
+            "a run stopped in the middle of version {version}, and this file no longer begins with the statements that were \
+             done; restore them as they were when they ran, and put what is new behind them; {repeat}; {anew}"
+        ),
+        Unknown::Replaced => format!(
+            "a run stopped in the middle of version {version}, and the schema was replaced since, dropped and created or \
+             restored, so that it is not known what is done in it; {repeat}; {anew}"
+        ),
+        Unknown::AnotherMigrations => format!(
+            "a run stopped in the middle of version {version}, which is to go on first; a migration that is put in front of it \
+             meanwhile has to run in a transaction: leave out `-- migrate: no-transaction`, or give it a version behind \
+             {version}; {anew}"
+        ),
+    };
     let mut failure = failure(job, Reason::Refused(reason));
     failure.migration = Some(migration.title().to_owned());
     Refusal::Failed(Box::new(failure))
@@ -205,8 +216,8 @@ impl Direct {
 
     /// Sends a unit with its mark: both are committed, or neither is.
     fn in_transaction(&mut self, task: &Task<'_>, mark: &mut Found) -> Result<(), Refusal> {
-        let Task { job, index, migration, number, unit, .. } = *task;
-        let next = Mark::before(migration, number + 1);
+        let Task { job, index, migration, number, unit, progress } = *task;
+        let next = progress.mark_before(migration, number + 1);
         let script = job.unit_script(index, unit, mark, &next);
         super::send(&mut self.client, job, &script, index..index + 1)?;
         *mark = Found::new(next);
@@ -217,17 +228,33 @@ impl Direct {
     fn alone(&mut self, task: &Task<'_>, action: &Action, mark: &mut Found) -> Result<(), Refusal> {
         let Task { migration, number, progress, .. } = *task;
         self.make_sure_of_the_session(task, action)?;
-        match self.what_is_left(task, action)? {
+        match self.what_is_left(task, action, mark)? {
             Left::Nothing => {}
             Left::NotOurs => self.send(task)?,
-            // A mark of another text stays, since a new one would say that everything behind it is not begun.
-            Left::Everything if progress == Progress::Unknown => self.send(task)?,
             Left::Everything => {
-                self.mark(task, mark, Mark::begun(migration, number))?;
+                let next = if progress.is_anothers(number) {
+                    Mark::in_doubt(migration, number)
+                } else {
+                    self.begun(task, action)?
+                };
+                self.mark(task, mark, next)?;
                 self.send(task)?;
             }
         }
-        if progress == Progress::Unknown { Ok(()) } else { self.mark(task, mark, Mark::before(migration, number + 1)) }
+        self.mark(task, mark, progress.mark_before(migration, number + 1))
+    }
+
+    /// The mark of a statement that is about to be sent.
+    fn begun(&mut self, task: &Task<'_>, action: &Action) -> Result<Mark, Refusal> {
+        let mut beside = Vec::new();
+        if action.makes_an_unnamed_index() {
+            // By these the one that is made is told from others of the same definition.
+            beside =
+                same_indexes(&mut self.client, task).map_err(|error| task.refusal(&error, task.unit.range.start))?;
+        }
+        let mut names: Vec<_> = beside.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        Ok(Mark::begun(task.migration, task.number, &names))
     }
 
     fn mark(&mut self, task: &Task<'_>, mark: &mut Found, next: Mark) -> Result<(), Refusal> {
@@ -264,7 +291,7 @@ impl Direct {
     }
 
     /// Finds out whether a statement is done. What a run before this one left of it is removed, or brought to its end.
-    fn what_is_left(&mut self, task: &Task<'_>, action: &Action) -> Result<Left, Refusal> {
+    fn what_is_left(&mut self, task: &Task<'_>, action: &Action, mark: &Found) -> Result<Left, Refusal> {
         let Task { job, migration, number, unit, progress, .. } = *task;
         let (schema, client, is_in_doubt) = (job.schema(), &mut self.client, progress.is_in_doubt(number));
         let at_start = |error: postgres::Error| task.refusal(&error, unit.range.start);
@@ -279,10 +306,10 @@ impl Direct {
                 client.batch_execute(&leftover).map_err(at_start)?;
             }
             if action.makes_an_unnamed_index() {
-                there = unnamed(client, task).map_err(at_start)?;
+                there = unnamed(client, task, mark).map_err(at_start)?;
             }
         }
-        let is_ours = is_in_doubt && !progress.is_anothers(number);
+        let is_ours = is_in_doubt && (!progress.is_anothers(number) || action.makes_an_unnamed_index());
         Ok(match there {
             There::All if is_ours || action.is_satisfied_by_what_is_there() => {
                 log::info!("{schema}: a statement of {} is done already", migration.title());
@@ -334,11 +361,11 @@ impl Direct {
         let Task { job, migration, unit, .. } = *task;
         let start = unit.range.start;
         self.client.batch_execute(&format!("SET search_path = {}", job.path())).map_err(|error| (error, start))?;
-        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
-            self.send_part(task, setting.clone())?;
-        }
         if let Some(role) = job.role() {
             self.client.batch_execute(&format!("SET ROLE {}", Ident(role))).map_err(|error| (error, start))?;
+        }
+        for setting in migration.outside().into_iter().flat_map(|outside| outside.settings_for(unit)) {
+            self.send_part(task, setting.clone())?;
         }
         self.send_part(task, unit.range.clone())
     }
@@ -419,15 +446,22 @@ fn there(client: &mut Client, action: &Action, schema: &str) -> Result<There, po
     })
 }
 
-/// Looks for an index without a name by its definition, and removes those that were left half built.
-fn unnamed(client: &mut Client, task: &Task<'_>) -> Result<There, postgres::Error> {
-    let found = same_indexes(client, task)?;
-    if found.iter().any(|(_, is_valid)| *is_valid) {
-        return Ok(There::All);
-    }
-    for (name, _) in found {
+/// Looks for an index without a name: there is one more of its definition than when it was begun. One that is invalid is
+/// removed.
+fn unnamed(client: &mut Client, task: &Task<'_>, mark: &Found) -> Result<There, postgres::Error> {
+    let begun = mark.mark.and_then(|mark| mark.next);
+    let mut found = same_indexes(client, task)?;
+    found.sort();
+    for (name, is_valid) in &found {
+        let beside: Vec<_> = found.iter().map(|(other, _)| other.as_str()).filter(|other| other != name).collect();
+        if Mark::begun(task.migration, task.number, &beside).next != begun {
+            continue;
+        }
+        if *is_valid {
+            return Ok(There::All);
+        }
         log::warn!("{}: removing the invalid index that an interrupted run left: {name}", task.job.schema());
-        client.batch_execute(&drop_index(&name))?;
+        client.batch_execute(&drop_index(name))?;
     }
     Ok(There::Nothing)
 }

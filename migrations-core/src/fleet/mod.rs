@@ -240,6 +240,7 @@ impl<'a> Fleet<'a> {
             only: self.only,
             names: &[],
             extensions: &[],
+            for_new_tenants: false,
             after: 0,
             all: false,
             limit: 0,

@@ -18,6 +18,8 @@ pub(super) enum Part<'a> {
     /// What follows is one transaction, up to the next boundary.
     Begin(&'a Statement),
     Commit(&'a Statement),
+    /// A key word that changes nothing.
+    Nothing(&'a Statement),
 }
 
 /// A statement that begins or ends a block.
@@ -33,8 +35,10 @@ impl<'a> Blocks<'a> {
         let (mut begun, mut is_from_within) = (None, false);
         for statement in statements {
             parts.push(match control(text, statement)? {
+                // For the server, a second one is a warning.
+                Some(Control::Begin) if begun.is_some() => Part::Nothing(statement),
                 Some(Control::Begin) => {
-                    begun.get_or_insert(parts.len());
+                    begun = Some(parts.len());
                     Part::Begin(statement)
                 }
                 Some(Control::Commit) => {
@@ -59,17 +63,73 @@ impl<'a> Blocks<'a> {
     /// Where the key words stand.
     pub(super) fn key_words(&self) -> impl Iterator<Item = Range<usize>> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Begin(statement) | Part::Commit(statement) => Some(statement.range.clone()),
+            Part::Begin(statement) | Part::Commit(statement) | Part::Nothing(statement) => {
+                Some(statement.range.clone())
+            }
             Part::Statement(_) => None,
         })
     }
 
     /// Whether something is committed before something else begins.
     pub(super) fn divide(&self) -> bool {
-        let commit = self.parts.iter().position(|part| matches!(part, Part::Commit(_)));
-        let behind = commit.map(|commit| &self.parts[commit..]).unwrap_or_default();
-        behind.iter().any(|part| matches!(part, Part::Statement(_)))
+        self.behind_a_commit(|_| true)
     }
+
+    /// Whether one of these statements is committed before something else begins.
+    pub(super) fn divide_behind(&self, is_meant: impl Fn(&Statement) -> bool) -> bool {
+        self.behind_a_commit(is_meant)
+    }
+
+    fn behind_a_commit(&self, is_meant: impl Fn(&Statement) -> bool) -> bool {
+        let (mut is_open, mut is_committed) = (false, false);
+        for part in &self.parts {
+            match part {
+                Part::Statement(_) if is_committed => return true,
+                Part::Statement(statement) => is_open |= is_meant(statement),
+                Part::Commit(_) => is_committed |= is_open,
+                Part::Begin(_) | Part::Nothing(_) => {}
+            }
+        }
+        false
+    }
+
+    /// A statement whose effect ends with its block, when the file goes on behind that.
+    pub(super) fn ends_too_early(&self, text: &str) -> Option<(Problem, usize)> {
+        let mut ends_with_it = None;
+        for part in &self.parts {
+            match part {
+                Part::Begin(_) => ends_with_it = None,
+                Part::Statement(statement) if ends_with_its_block(text, statement) => {
+                    ends_with_it.get_or_insert(*statement);
+                }
+                _ => {}
+            }
+            if let (Part::Commit(commit), Some(statement)) = (part, ends_with_it)
+                && self.goes_on_behind(commit)
+            {
+                let problem = Problem::EndsWithItsBlock { statement: statement.opening(text, 3) };
+                return Some((problem, statement.range.start));
+            }
+        }
+        None
+    }
+
+    fn goes_on_behind(&self, commit: &Statement) -> bool {
+        let behind = |statement: &Statement| statement.range.start > commit.range.start;
+        self.parts.iter().any(|part| matches!(part, Part::Statement(statement) if behind(statement)))
+    }
+}
+
+/// Whether what the statement sets or makes is gone with its transaction.
+fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
+    let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
+    let is_local = statement.words.iter().any(|word| word.is_name() && word.name(text) == "set_config")
+        && statement.contains(text, "true");
+    statement.starts_with(text, &["set", "local"])
+        || statement.starts_with(text, &["set", "constraints"])
+        || statement.starts_with(text, &["declare"])
+        || on_commit
+        || is_local
 }
 
 /// Key words that begin a statement which no migration can hold.

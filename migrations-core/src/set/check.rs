@@ -9,6 +9,15 @@ pub(super) fn copies_a_stream(text: &str, statement: &Statement) -> Option<(Prob
     (statement.starts_with(text, &["copy"]) && streams).then_some((Problem::CopyStream, statement.range.start))
 }
 
+/// A line for psql itself.
+pub(super) fn is_of_psql(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
+    let backslash = statement.words.iter().position(|word| word.is_symbol(text, "\\"))?;
+    let at = statement.words[backslash].range.start;
+    let begins_a_line = text[..at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
+    let command = text[at..].split_whitespace().next().unwrap_or_default().to_owned();
+    begins_a_line.then_some((Problem::PsqlCommand { command }, at))
+}
+
 /// Text that PostgreSQL's versions, or ours and theirs, split differently into words: what is a string to one could be a
 /// statement to another.
 pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(&'static str, usize)> {

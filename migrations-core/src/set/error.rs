@@ -39,7 +39,14 @@ pub(crate) enum Problem {
     TransactionMode { statement: String },
     NeverCommitted,
     AloneInBlock,
+    EndsWithItsBlock { statement: String },
     LeavesTheTenant { statement: String },
+    ReadOtherwise { statement: String },
+    SetsBeside,
+    WaitsForItself { statement: String },
+    AsWrittenAlone,
+    Unread,
+    PsqlCommand { command: String },
     NeedsNoTransaction { statement: String },
     NotIdempotent,
     ChangesTheServer,
@@ -144,6 +151,37 @@ impl fmt::Display for Problem {
                 "this statement cannot run inside a transaction, and stands between BEGIN and COMMIT; move it out of the \
                  block",
             ),
+            Self::EndsWithItsBlock { statement } => write!(
+                f,
+                "{statement} ends with its COMMIT, and the file goes on behind that; a file is one transaction, unless it says \
+                 `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied already)"
+            ),
+            Self::ReadOtherwise { statement } => write!(
+                f,
+                "behind {statement} the server would read strings otherwise than they are read here; write E'…' where a \
+                 backslash is to mean something"
+            ),
+            Self::SetsBeside => f.write_str(
+                "this sets something for the statements behind it, and does something else too, which is not known to be safe \
+                 to repeat for each of them; set it by SET, or say `-- migrate: no-transaction idempotent` on top \
+                 (MigrationSet::idempotent in code, for a file that is applied already)",
+            ),
+            Self::WaitsForItself { statement } => write!(
+                f,
+                "{statement} wants every table for itself, those too in which the run holds its locks: it would wait for ever; \
+                 name the tables, or run it by hand"
+            ),
+            Self::AsWrittenAlone => f.write_str(
+                "this runs alone, and what became of it is looked for by its names after a crash: MigrationSet::as_written is \
+                 not for a migration with such a statement; write the schema in front of the names",
+            ),
+            Self::Unread => f.write_str(
+                "this cannot run inside a transaction, and is of a form that is not understood, so that what became of it could \
+                 not be found out after a crash; write one statement for each object",
+            ),
+            Self::PsqlCommand { command } => {
+                write!(f, "{command} is a command of psql, which no server understands; remove the line")
+            }
             Self::LeavesTheTenant { statement } => write!(
                 f,
                 "{statement} would let the names behind it mean another schema than the tenant's, or give them another \
@@ -162,7 +200,7 @@ impl fmt::Display for Problem {
                  (MigrationSet::idempotent in code, for a file that is applied already)",
             ),
             Self::ChangesTheServer => f.write_str(
-                "this changes the server, for every tenant again; do it once, in a migration of the shared set, or say \
+                "this changes the whole server, and would do so once for every tenant; do it once, in a migration of the shared set, or say \
                  `-- migrate: allow-database` on top if that is what is meant (MigrationSet::allow_database in code, for a \
                  file that is applied already)",
             ),

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::statement::{Statement, Word};
+use super::statement::Statement;
 
 /// An extension that a migration asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Extension {
     pub(crate) name: String,
     /// Where the statement stands in the migration's text.
     pub(crate) range: Range<usize>,
+    /// The schema that the statement puts it into.
+    pub(crate) schema: Option<String>,
     /// Where its name does: behind `CREATE EXTENSION` and perhaps `IF NOT EXISTS`.
     name_at: usize,
 }
@@ -23,25 +25,23 @@ impl Extension {
         let words = &statement.words[2..];
         let is = |index: usize, want: &str| words.get(index).is_some_and(|word| word.is(text, want));
         let name = words.get(if is(0, "if") && is(1, "not") && is(2, "exists") { 3 } else { 0 })?;
-        let is_literal = text[name.range.clone()].starts_with('\'');
-        let spelt = if is_literal { text[name.range.clone()].trim_matches('\'').to_owned() } else { name.name(text) };
-        Some(Self { name: spelt, range: statement.range.clone(), name_at: name.range.start })
+        // A name with escapes is the server's to read.
+        if !name.is_name() || text[name.range.clone()].to_ascii_lowercase().starts_with("u&") {
+            return None;
+        }
+        let schema = words.iter().position(|word| word.is(text, "schema")).and_then(|at| words.get(at + 1));
+        Some(Self {
+            name: name.name(text),
+            schema: schema.map(|schema| schema.name(text)),
+            range: statement.range.clone(),
+            name_at: name.range.start,
+        })
     }
 
     /// The statement as it is sent: harmless where the extension is there.
     pub(crate) fn statement(&self, text: &str) -> String {
         format!("CREATE EXTENSION IF NOT EXISTS {}", &text[self.name_at..self.range.end])
     }
-}
-
-/// The extensions that a statement drops.
-pub(super) fn dropped(text: &str, statement: &Statement) -> Vec<String> {
-    if !statement.starts_with(text, &["drop", "extension"]) {
-        return Vec::new();
-    }
-    let is_key_word = |word: &&Word| ["if", "exists", "cascade", "restrict"].iter().any(|want| word.is(text, want));
-    let names = statement.words[2..].iter().filter(|word| word.is_name() && !is_key_word(word));
-    names.map(|word| word.name(text)).collect()
 }
 
 #[cfg(test)]
@@ -68,8 +68,6 @@ mod tests {
             let found = found.map(|found| (found.statement(text), found.name));
             assert_eq!(found, Some((sent.to_owned(), name.to_owned())));
         }
-        let text = "DROP EXTENSION IF EXISTS hstore, \"uuid-ossp\" CASCADE";
-        assert_eq!(dropped(text, &split(text).unwrap_or_default()[0]), ["hstore", "uuid-ossp"]);
         let text = "ALTER EXTENSION hstore UPDATE";
         assert_eq!(Extension::read(text, &split(text).unwrap_or_default()[0]), None);
     }

@@ -6,7 +6,7 @@ use refinery::Migration as Recorded;
 
 use super::blocks::Blocks;
 use super::error::{Problem, SetError};
-use super::extension::{self, Extension};
+use super::extension::Extension;
 use super::facts::Facts;
 use super::outside::{Action, Kind, Outside};
 use super::session::{self, Leaving};
@@ -55,8 +55,9 @@ struct Reading {
     /// Its units, where it does not run in one transaction.
     outside: Option<Outside>,
     extensions: Vec<Extension>,
-    dropped_extensions: Vec<String>,
-    /// What is left out in a transaction: `BEGIN`, `COMMIT`, `CONCURRENTLY`; in the order of their places.
+    /// `BEGIN` and `COMMIT`, which are left out.
+    key_words: Vec<Range<usize>>,
+    /// What else is left out in a transaction, `CONCURRENTLY` for one.
     blanks: Vec<Range<usize>>,
     /// Where it changes the path or the role that it runs with.
     leavings: Vec<Leaving>,
@@ -89,7 +90,7 @@ impl Migration {
             version,
             title,
             file: file.to_owned(),
-            reading: Reading::new(&sql, &statements, &directives, adds_enum_value),
+            reading: Reading::new(&sql, &statements, &directives),
             directives,
             in_code: InCode::default(),
             defers: sql.to_ascii_lowercase().contains("deferr"),
@@ -123,7 +124,14 @@ impl Migration {
 
     /// Why it cannot be run at all.
     pub(super) fn problem(&self, set: &str) -> Option<SetError> {
-        let (problem, offset) = self.reading.problem.clone()?;
+        let as_written = || {
+            let mut units = self.outside().filter(|_| self.in_code.as_written)?.units().iter();
+            let alone = units.find(|unit| {
+                matches!(&unit.kind, Kind::Alone(action) if action.relations().iter().any(|name| name.schema.is_none()))
+            })?;
+            Some((Problem::AsWrittenAlone, alone.range.start))
+        };
+        let (problem, offset) = self.reading.problem.clone().or_else(as_written)?;
         Some(SetError::at(set, &self.file, &self.sql, offset, problem))
     }
 
@@ -140,8 +148,21 @@ impl Migration {
             let found = isolation::check(&self.sql, &statements, &self.directives.allowed_schemas)?;
             Some((Problem::Trespass { schema: found.schema }, found.offset))
         };
-        let (problem, offset) = settings.or_else(|| self.changes_the_server()).or_else(schema)?;
+        let (problem, offset) =
+            settings.or_else(|| self.changes_the_server()).or_else(schema).or_else(|| self.changes_others_alone())?;
         Some(SetError::at(set, &self.file, &self.sql, offset, problem))
+    }
+
+    /// A statement that runs alone is not inspected when it has run.
+    fn changes_others_alone(&self) -> Option<(Problem, usize)> {
+        self.outside()?.units().iter().find_map(|unit| {
+            let Kind::Alone(action) = &unit.kind else { return None };
+            let schemas = action.relations().into_iter().filter_map(|relation| relation.schema.clone());
+            let is_others =
+                |schema: &String| schema != "pg_catalog" && !self.directives.allowed_schemas.contains(schema);
+            let found = schemas.into_iter().find(is_others)?;
+            Some((Problem::Trespass { schema: found }, unit.range.start))
+        })
     }
 
     fn changes_the_server(&self) -> Option<(Problem, usize)> {
@@ -179,11 +200,6 @@ impl Migration {
     /// The extensions that it asks for.
     pub(crate) fn extensions(&self) -> &[Extension] {
         &self.reading.extensions
-    }
-
-    /// Whether it drops this extension.
-    pub(crate) fn drops_extension(&self, name: &str) -> bool {
-        self.reading.dropped_extensions.iter().any(|dropped| dropped == name)
     }
 
     /// The checksum that refinery writes when it is built without `int8-versions`, its default: the same hash over a
@@ -240,7 +256,7 @@ impl Migration {
     fn read_again(&mut self) {
         self.directives.misspelt = None;
         let statements = split(&self.sql).unwrap_or_default();
-        self.reading = Reading::new(&self.sql, &statements, &self.directives, self.adds_enum_value);
+        self.reading = Reading::new(&self.sql, &statements, &self.directives);
     }
 
     /// Whether its text mentions constraints that are deferred, in strings that it executes too.
@@ -266,14 +282,14 @@ impl Migration {
     /// Where the text of a unit or a setting does, when it is sent to a schema: the schema is in front of every name that it
     /// changes. Of the whole text without a range; what cannot run in a transaction is left out of it then.
     pub(crate) fn qualified(&self, schema: &str, part: Option<Range<usize>>, whose: Whose) -> Qualified {
-        let mut blanks = match part {
-            None => self.reading.blanks.clone(),
-            Some(_) => Vec::new(),
-        };
+        let mut blanks = self.reading.key_words.clone();
+        if part.is_none() {
+            blanks.extend_from_slice(&self.reading.blanks);
+        }
         if whose == Whose::Tenant {
             blanks.extend(self.reading.extensions.iter().map(|extension| extension.range.clone()));
-            blanks.sort_unstable_by_key(|range| range.start);
         }
+        blanks.sort_unstable_by_key(|range| range.start);
         let none = Targets::default();
         // What follows a path of the migration's own means other schemas, and is not ours to say.
         let path = self.reading.leavings.iter().find(|found| found.changes_path && whose == Whose::Shared);
@@ -309,20 +325,18 @@ pub(crate) enum Whose {
 }
 
 impl Reading {
-    fn new(sql: &str, statements: &[Statement], directives: &Directives, adds_enum_value: bool) -> Self {
+    fn new(sql: &str, statements: &[Statement], directives: &Directives) -> Self {
         let mut reading = Self {
             statements: statements.iter().map(|statement| statement.range.clone()).collect(),
-            targets: Targets::of(sql, statements),
+            targets: Targets::of(sql, statements, |statement| runs_alone(sql, statement)),
             extensions: statements.iter().filter_map(|statement| Extension::read(sql, statement)).collect(),
-            dropped_extensions: statements.iter().flat_map(|statement| extension::dropped(sql, statement)).collect(),
             leavings: statements.iter().filter_map(|statement| session::leaves_the_tenant(sql, statement)).collect(),
             problem: directives.misspelt.clone(),
             ..Self::default()
         };
-        if let Err(problem) = reading.read_blocks(sql, statements, directives, adds_enum_value) {
+        if let Err(problem) = reading.read_blocks(sql, statements, directives) {
             reading.problem.get_or_insert(problem);
         }
-        reading.blanks.sort_unstable_by_key(|range| range.start);
         reading
     }
 
@@ -331,26 +345,33 @@ impl Reading {
         sql: &str,
         statements: &[Statement],
         directives: &Directives,
-        adds_enum_value: bool,
     ) -> Result<(), (Problem, usize)> {
-        if let Some(found) = statements.iter().find_map(|statement| check::copies_a_stream(sql, statement)) {
-            return Err(found);
+        let problem = statements.iter().find_map(|statement| {
+            check::copies_a_stream(sql, statement)
+                .or_else(|| check::is_of_psql(sql, statement))
+                .or_else(|| session::refused(sql, statement))
+        });
+        if let Some(problem) = problem {
+            return Err(problem);
         }
         let blocks = Blocks::read(sql, statements)?;
-        self.blanks.extend(blocks.key_words());
-        let alone = |statement: &&Statement| Action::read(sql, statement).is_some();
+        self.key_words = blocks.key_words().collect();
+        let alone = |statement: &&Statement| runs_alone(sql, statement);
         // Its author divides it for what no transaction takes, or for a value of an enumeration to be committed before what
         // stands behind it uses it.
-        let is_divided = blocks.divide() && (adds_enum_value || statements.iter().any(|statement| alone(&statement)));
+        let is_divided = blocks.divide_behind(|statement| alters_an_enumeration(sql, statement))
+            || blocks.divide() && statements.iter().any(|statement| alone(&statement));
         if directives.no_transaction || is_divided {
             let outside = Outside::read(sql, &blocks, directives.idempotent)?;
-            self.blanks.extend(outside.blanks());
+            self.blanks = outside.blanks().collect();
             self.outside = Some(outside);
         } else if let Some(alone) = statements.iter().find(alone) {
             let words = if alone.starts_with(sql, &["vacuum"]) { 1 } else { 2 };
             let is_concurrent = alone.contains(sql, "concurrently");
             let statement = if is_concurrent { "CONCURRENTLY".to_owned() } else { alone.opening(sql, words) };
             return Err((Problem::NeedsNoTransaction { statement }, alone.range.start));
+        } else if let Some(problem) = blocks.ends_too_early(sql) {
+            return Err(problem);
         }
         Ok(())
     }
@@ -370,7 +391,9 @@ struct Directives {
 
 impl Directives {
     fn read(sql: &str) -> Result<Self, (Problem, usize)> {
-        let mut directives = Self::default();
+        // sqlx's own, which has to be the first thing in a file.
+        let first_line = sql.lines().next().unwrap_or_default().trim_end();
+        let mut directives = Self { no_transaction: first_line == "-- no-transaction", ..Self::default() };
         for comment in comments(sql) {
             let Some(directive) = directive(comment.text) else {
                 if let Some(meant) = misspelt(comment.text) {
@@ -434,6 +457,16 @@ fn checksum_int4(name: &str, version: i32, sql: &str) -> u64 {
     version.hash(&mut hasher);
     sql.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether the statement is one that no transaction takes. The end of a detaching is none.
+fn runs_alone(sql: &str, statement: &Statement) -> bool {
+    Action::read(sql, statement).is_some_and(|action| !matches!(action, Action::Finalize { .. }))
+}
+
+fn alters_an_enumeration(sql: &str, statement: &Statement) -> bool {
+    let adds = |pair: &[super::statement::Word]| pair[0].is(sql, "add") && pair[1].is(sql, "value");
+    statement.starts_with(sql, &["alter", "type"]) && statement.words.windows(2).any(adds)
 }
 
 /// `ADD VALUE`, which nothing but `ALTER TYPE` has.

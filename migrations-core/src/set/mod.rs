@@ -282,17 +282,17 @@ impl MigrationSet {
         self.migrations.iter().flat_map(|migration| migration.extensions().iter().map(move |found| (migration, found)))
     }
 
-    /// Whether one of its migrations drops this extension: it is not missed then when there is nothing to do.
-    pub(crate) fn drops_extension(&self, name: &str) -> bool {
-        self.migrations.iter().any(|migration| migration.drops_extension(name))
-    }
-
     /// Their names, each once.
     pub(crate) fn extension_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.extensions().map(|(_, extension)| extension.name.clone()).collect();
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether one of its migrations has this version.
+    pub(crate) fn has_version(&self, version: i64) -> bool {
+        self.migrations.binary_search_by_key(&version, Migration::version).is_ok()
     }
 
     /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.

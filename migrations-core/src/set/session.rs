@@ -2,23 +2,48 @@
 //! behind it (`epilogue`) undoes them. A tenant's migration must not leave its path or its role: its names would mean
 //! other schemas.
 
-use super::statement::{Statement, Word};
+use super::error::Problem;
+use super::statement::{Statement, Word, WordKind};
 
 /// Settings that decide whose tables a name means, and with whose rights.
 const OF_THE_TENANT: &[&str] = &["search_path", "role", "session_authorization"];
 
-/// Whether the statement sets or resets something until the end of the session, and does nothing else.
+/// Settings of the transaction that a statement is in, and of those behind it.
+const OF_THE_TRANSACTION: &[&str] = &[
+    "transaction_isolation",
+    "transaction_read_only",
+    "transaction_deferrable",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "default_transaction_deferrable",
+];
+
+/// Whether the statement sets or resets something until the end of the session, and does nothing else: it may be run again
+/// for every statement behind it.
 pub(super) fn is_setting(text: &str, statement: &Statement) -> bool {
-    if statement.starts_with(text, &["reset"]) {
+    if statement.starts_with(text, &["reset"]) || sets(text, statement) {
         return true;
     }
-    if statement.starts_with(text, &["set"]) {
-        return !["local", "constraints", "transaction"].iter().any(|word| is_at(text, statement, 1, word));
-    }
-    let calls = if is_at(text, statement, 1, "pg_catalog") { 3 } else { 1 };
+    let call = if is_at(text, statement, 1, "pg_catalog") { 3 } else { 1 };
+    let is_literal =
+        |index: usize| statement.words.get(call + index).is_some_and(|word| word.kind == WordKind::Literal);
+    let is_symbol =
+        |index: usize, want| statement.words.get(call + index).is_some_and(|word| word.is_symbol(text, want));
     statement.starts_with(text, &["select"])
-        && is_at(text, statement, calls, "set_config")
-        && set_config(text, statement).is_some()
+        && is_at(text, statement, call, "set_config")
+        && statement.words.len() == call + 8
+        && is_symbol(1, "(")
+        && is_literal(2)
+        && is_symbol(3, ",")
+        && is_literal(4)
+        && is_symbol(5, ",")
+        && is_at(text, statement, call + 6, "false")
+        && is_symbol(7, ")")
+}
+
+/// Whether the statement sets something for the session beside what else it does.
+pub(super) fn sets_beside(text: &str, statement: &Statement) -> bool {
+    !is_setting(text, statement) && calls(text, statement).any(|call| !call.is_local)
 }
 
 /// A statement that changes the path or the role for the session.
@@ -33,44 +58,119 @@ pub(super) struct Leaving {
 
 /// Whether a statement changes the path or the role for the session.
 pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<Leaving> {
-    if let Some((setting, offset)) = set_config(text, statement) {
-        return OF_THE_TENANT.contains(&setting.as_str()).then(|| Leaving {
-            statement: format!("set_config('{setting}', …, false)"),
-            offset,
-            changes_path: setting == "search_path",
-        });
+    for call in calls(text, statement).filter(|call| !call.is_local) {
+        // A name that is put together may be any.
+        let name = call.name.as_deref().unwrap_or("…");
+        if call.name.is_none() || OF_THE_TENANT.contains(&name) {
+            return Some(Leaving {
+                statement: format!("set_config('{name}', …, false)"),
+                offset: call.offset,
+                changes_path: name != "role" && name != "session_authorization",
+            });
+        }
     }
-    let start = statement.range.start;
     let is_reset = statement.starts_with(text, &["reset"]);
-    let sets = statement.starts_with(text, &["set"]) && is_setting(text, statement);
-    if !is_reset && !sets {
+    if !is_reset && !sets(text, statement) {
         return None;
     }
-    let name = if is_at(text, statement, 1, "session") { 2 } else { 1 };
-    let named = |want: &str| {
-        is_at(text, statement, name, want)
-            || statement.words.get(name).is_some_and(|word| word.is_name() && word.name(text) == want)
-    };
-    let is_authorization = is_at(text, statement, 1, "session") && is_at(text, statement, 2, "authorization");
-    let is_schema = !is_reset && named("schema");
-    let changes_path = named("search_path") || is_schema || is_reset && named("all");
-    let leaves = changes_path || is_authorization || OF_THE_TENANT.iter().any(|setting| named(setting));
-    let words = if is_authorization { 3 } else { 1 + name };
-    let statement = || statement.opening(text, words);
-    leaves.then(|| Leaving { statement: statement(), offset: start, changes_path })
+    let index = usize::from(is_at(text, statement, 1, "session")) + 1;
+    let name = setting(text, statement, index);
+    let is_authorization = index == 2 && name.as_deref() == Some("authorization");
+    let is = |want: &str| name.as_deref() == Some(want);
+    // A name with escapes is not read here.
+    let changes_path = is("search_path") || !is_reset && is("schema") || is_reset && is("all") || name.is_none();
+    let leaves = changes_path || is_authorization || OF_THE_TENANT.iter().any(|setting| is(setting));
+    leaves.then(|| Leaving {
+        statement: statement.opening(text, index + 1),
+        offset: statement.range.start,
+        changes_path,
+    })
 }
 
-/// The setting that a call of `set_config` sets until the end of the session, and where. A name that is put together is
-/// not known.
-fn set_config(text: &str, statement: &Statement) -> Option<(String, usize)> {
+/// A setting under which the migration would be another one than the one that is read here, or in another transaction.
+pub(super) fn refused(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
+    let start = statement.range.start;
+    let is_local = statement.starts_with(text, &["set", "local"]);
+    if !is_local && !sets(text, statement) {
+        return None;
+    }
+    let index = 1 + usize::from(is_local || is_at(text, statement, 1, "session"));
+    let name = setting(text, statement, index).unwrap_or_default();
+    let written = || text[statement.range.clone()].to_owned();
+    if name == "characteristics" && index == 2 || OF_THE_TRANSACTION.contains(&name.as_str()) {
+        return Some((Problem::TransactionMode { statement: written() }, start));
+    }
+    let value = statement.words.last().map(|word| text[word.range.clone()].trim_matches('\'').to_ascii_lowercase());
+    let is_on = value.is_some_and(|value| ["on", "true", "yes", "1", "default"].contains(&value.as_str()));
+    (name == "standard_conforming_strings" && !is_on).then(|| (Problem::ReadOtherwise { statement: written() }, start))
+}
+
+/// `SET` until the end of the session.
+fn sets(text: &str, statement: &Statement) -> bool {
+    statement.starts_with(text, &["set"])
+        && !["local", "constraints", "transaction"].iter().any(|word| is_at(text, statement, 1, word))
+}
+
+/// The name of the setting that stands there; `None` for one with escapes.
+fn setting(text: &str, statement: &Statement, index: usize) -> Option<String> {
+    let Some(word) = statement.words.get(index) else { return Some(String::new()) };
+    let written = &text[word.range.clone()];
+    let has_escapes = word.kind == WordKind::Quoted && !written.starts_with('"');
+    (!has_escapes).then(|| word.name(text).to_ascii_lowercase())
+}
+
+/// A call of `set_config`.
+struct Call {
+    /// `None` where the name is put together.
+    name: Option<String>,
+    is_local: bool,
+    offset: usize,
+}
+
+fn calls<'a>(text: &'a str, statement: &'a Statement) -> impl Iterator<Item = Call> + 'a {
     let words = &statement.words;
-    let call = words.iter().position(|word| word.is(text, "set_config"))?;
-    let is_session = words[call..]
-        .windows(3)
-        .take_while(|window| !window[0].is_symbol(text, ")"))
-        .any(|window| window[0].is_symbol(text, ",") && window[1].is(text, "false") && window[2].is_symbol(text, ")"));
-    let literal = |word: &Word| text[word.range.clone()].trim_matches('\'').to_ascii_lowercase();
-    is_session.then(|| (words.get(call + 2).map(literal).unwrap_or_default(), words[call].range.start))
+    let is_call = move |index: &usize| {
+        let word = &words[*index];
+        word.is_name()
+            && word.name(text) == "set_config"
+            && words.get(index + 1).is_some_and(|next| next.is_symbol(text, "("))
+    };
+    (0..words.len()).filter(is_call).map(move |index| {
+        let arguments = arguments(text, &words[index + 2..]);
+        let name = match arguments.first() {
+            Some([word]) if word.kind == WordKind::Literal => Some(literal(&text[word.range.clone()])),
+            _ => None,
+        };
+        let is_local = matches!(arguments.get(2), Some([word]) if word.is(text, "true"));
+        Call { name, is_local, offset: words[index].range.start }
+    })
+}
+
+/// The arguments up to the closing parenthesis.
+fn arguments<'a>(text: &str, words: &'a [Word]) -> Vec<&'a [Word]> {
+    let (mut arguments, mut start, mut depth) = (Vec::new(), 0, 0usize);
+    for (index, word) in words.iter().enumerate() {
+        if word.is_symbol(text, "(") {
+            depth += 1;
+        } else if word.is_symbol(text, ")") {
+            if depth == 0 {
+                arguments.push(&words[start..index]);
+                break;
+            }
+            depth -= 1;
+        } else if depth == 0 && word.is_symbol(text, ",") {
+            arguments.push(&words[start..index]);
+            start = index + 1;
+        }
+    }
+    arguments
+}
+
+/// What a literal says, where it has no escapes to speak of.
+fn literal(written: &str) -> String {
+    let plain = written.strip_prefix(['e', 'E']).unwrap_or(written);
+    let dollar = plain.strip_prefix("$$").and_then(|text| text.strip_suffix("$$"));
+    dollar.unwrap_or(plain.trim_matches('\'')).to_ascii_lowercase()
 }
 
 fn is_at(text: &str, statement: &Statement, index: usize, want: &str) -> bool {
@@ -101,11 +201,23 @@ mod tests {
             ("RESET search_path", "RESET SEARCH_PATH"),
             ("RESET ALL", "RESET ALL"),
             ("SELECT pg_catalog.set_config('search_path', '', false)", "set_config('search_path', …, false)"),
-            ("SELECT set_config('role', 'x', false), 1", "set_config('role', …, false)"),
+            ("SET U&\"r\\006fle\" = x", "SET U&\"R\\006FLE\""),
         ] {
             let statement = first(text);
             assert_eq!(leaves_the_tenant(text, &statement).map(|found| found.statement).as_deref(), Some(name));
             assert!(is_setting(text, &statement), "{text}");
+        }
+        for text in [
+            "SELECT set_config('role', 'x', false), 1",
+            "SELECT set_config('a.b', 'x', false), set_config('search_path', 'x', false)",
+            "SELECT set_config('search_path', 'x, ' || current_setting('search_path'), false)",
+            "SELECT set_config(E'search_path', lower('X'), 'f')",
+            "SELECT \"set_config\"('Search_Path', 'x', 1 > 2)",
+            "SELECT set_config(s.name, s.value, false) FROM settings s",
+        ] {
+            let statement = first(text);
+            assert!(leaves_the_tenant(text, &statement).is_some(), "{text}");
+            assert!(!is_setting(text, &statement) && sets_beside(text, &statement), "{text}");
         }
     }
 
@@ -115,18 +227,30 @@ mod tests {
             "SET timezone = 'UTC'",
             "SET SESSION lock_timeout = 1",
             "SET TIME ZONE 'UTC'",
-            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
             "RESET lock_timeout",
             "SELECT set_config('a.b', 'x', false)",
+            "SET standard_conforming_strings = on",
+            "SET standard_conforming_strings TO DEFAULT",
         ] {
             let statement = first(text);
             assert!(is_setting(text, &statement), "{text}");
             assert_eq!(leaves_the_tenant(text, &statement), None, "{text}");
+            assert_eq!(refused(text, &statement), None, "{text}");
+        }
+        for text in [
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+            "SET default_transaction_isolation = 'serializable'",
+            "SET LOCAL transaction_read_only = on",
+            "SET standard_conforming_strings = off",
+            "SET LOCAL standard_conforming_strings TO 'off'",
+        ] {
+            assert!(refused(text, &first(text)).is_some(), "{text}");
         }
         for text in [
             "SET LOCAL search_path = x",
             "SET CONSTRAINTS ALL DEFERRED",
-            "SELECT set_config('search_path', 'x', true)",
+            "SELECT set_config('search_path', lower('x'), true)",
+            "SELECT set_config('a.b', lower('x'), false)",
             "UPDATE t SET role = 'x'",
         ] {
             let statement = first(text);

@@ -15,7 +15,7 @@ pub(crate) enum Action {
         /// Where `CONCURRENTLY` stands.
         concurrently: Range<usize>,
     },
-    /// An index or a table, or everything in a schema or the database.
+    /// An index or a table, or everything in a schema.
     Reindex {
         name: Option<Relation>,
     },
@@ -28,11 +28,18 @@ pub(crate) enum Action {
         parent: Relation,
         partition: Relation,
     },
-    Vacuum,
+    /// Of these tables, or of all.
+    Vacuum {
+        tables: Vec<Relation>,
+    },
+    /// What wants every table for itself, those in which a run holds its locks too.
+    Everything,
     /// What gives the same result each time: `ALTER SYSTEM SET`, `CLUSTER`.
     Repeatable,
     /// What does not, unless its author says so: `CREATE DATABASE`.
     Unrepeatable,
+    /// What no transaction takes, as far as it is understood: it is the server's to refuse.
+    Unread,
     /// A procedure or a block that may commit, and is safe to repeat by its author's word.
     Call,
 }
@@ -59,13 +66,6 @@ pub(crate) struct Relation {
     pub(crate) name: String,
 }
 
-/// Whether a statement may be run again when it is not known whether it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Safety {
-    Known,
-    Unknown,
-}
-
 impl Action {
     /// `None` when the statement can run in a transaction, as far as its text tells.
     pub(crate) fn read(text: &str, statement: &Statement) -> Option<Self> {
@@ -75,7 +75,7 @@ impl Action {
         if reader.take("create") {
             reader.take("unique");
             if reader.is("index") && reader.is_ahead(1, "concurrently") {
-                return Some(create_index(&mut reader).unwrap_or(Self::Unrepeatable));
+                return Some(create_index(&mut reader).unwrap_or(Self::Unread));
             }
             return reader.is_any(&["database", "tablespace"]).then_some(Self::Unrepeatable);
         }
@@ -90,7 +90,7 @@ impl Action {
                 let index = relation(&mut reader);
                 let _ = reader.take("restrict") || reader.take("cascade");
                 let index = index.filter(|_| reader.at == statement.words.len());
-                return Some(index.map_or(Self::Unrepeatable, |index| Self::DropIndex { index, concurrently }));
+                return Some(index.map_or(Self::Unread, |index| Self::DropIndex { index, concurrently }));
             }
             return None;
         }
@@ -103,8 +103,8 @@ impl Action {
             }
             return reader.take("table").then(|| detach(&mut reader, is_concurrent)).flatten();
         }
-        if reader.is("vacuum") {
-            return Some(Self::Vacuum);
+        if reader.take("vacuum") {
+            return Some(vacuum(&mut reader, statement.contains(text, "full")));
         }
         if reader.take("cluster") {
             reader.parentheses();
@@ -120,8 +120,21 @@ impl Action {
         statement.starts_with(text, &["call"]) || statement.starts_with(text, &["do"])
     }
 
-    pub(super) fn safety(&self) -> Safety {
-        if matches!(self, Self::Unrepeatable) { Safety::Unknown } else { Safety::Known }
+    /// Whether it may be run again when it is not known whether it was.
+    pub(super) fn is_repeatable(&self) -> bool {
+        !matches!(self, Self::Unrepeatable)
+    }
+
+    /// The relations that it names.
+    pub(crate) fn relations(&self) -> Vec<&Relation> {
+        match self {
+            Self::CreateIndex(NewIndex { table, .. }) => vec![table],
+            Self::DropIndex { index, .. } => vec![index],
+            Self::Reindex { name } => name.iter().collect(),
+            Self::Detach { parent, partition } | Self::Finalize { parent, partition } => vec![parent, partition],
+            Self::Vacuum { tables } => tables.iter().collect(),
+            Self::Everything | Self::Repeatable | Self::Unrepeatable | Self::Unread | Self::Call => Vec::new(),
+        }
     }
 
     /// Whether it is about more than the database that it is run in.
@@ -131,17 +144,22 @@ impl Action {
 
     pub(super) fn is_apart_for_a_new_schema(&self) -> bool {
         // A partition that is detached concurrently keeps its bounds as a constraint.
-        matches!(self, Self::Repeatable | Self::Unrepeatable | Self::Call | Self::Detach { .. })
+        matches!(self, Self::Repeatable | Self::Unrepeatable | Self::Unread | Self::Call | Self::Detach { .. })
     }
 
     pub(super) fn blanked_in_a_transaction(&self, statement: &Range<usize>) -> Option<Range<usize>> {
         match self {
             // There is nothing to tidy up in a schema that is new.
-            Self::Vacuum | Self::Reindex { .. } | Self::Finalize { .. } => Some(statement.clone()),
+            Self::Vacuum { .. } | Self::Reindex { .. } | Self::Finalize { .. } => Some(statement.clone()),
             Self::CreateIndex(NewIndex { concurrently, .. }) | Self::DropIndex { concurrently, .. } => {
                 Some(concurrently.clone())
             }
-            Self::Detach { .. } | Self::Repeatable | Self::Unrepeatable | Self::Call => None,
+            Self::Detach { .. }
+            | Self::Everything
+            | Self::Repeatable
+            | Self::Unrepeatable
+            | Self::Unread
+            | Self::Call => None,
         }
     }
 }
@@ -164,7 +182,10 @@ fn create_index(reader: &mut Reader<'_>) -> Option<Action> {
 /// A plain one can run in a transaction, unless it is about everything.
 fn reindex(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
     reader.parentheses();
-    if reader.is_any(&["schema", "database", "system"]) {
+    if reader.is_any(&["database", "system"]) {
+        return Some(Action::Everything);
+    }
+    if reader.is("schema") {
         return Some(Action::Reindex { name: None });
     }
     if !is_concurrent {
@@ -175,8 +196,31 @@ fn reindex(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
     Some(Action::Reindex { name: relation(reader) })
 }
 
+/// Of every table when there is none.
+fn vacuum(reader: &mut Reader<'_>, is_full: bool) -> Action {
+    if !reader.parentheses() {
+        while reader.is_any(&["full", "freeze", "verbose", "analyze", "analyse"]) {
+            reader.at += 1;
+        }
+    }
+    if reader.at == reader.words.len() {
+        return if is_full { Action::Everything } else { Action::Vacuum { tables: Vec::new() } };
+    }
+    let mut tables = Vec::new();
+    loop {
+        reader.take("only");
+        let Some(table) = relation(reader) else { return Action::Unread };
+        tables.push(table);
+        reader.take_symbol("*");
+        reader.parentheses();
+        if !reader.take_symbol(",") {
+            return if reader.at == reader.words.len() { Action::Vacuum { tables } } else { Action::Unread };
+        }
+    }
+}
+
 fn detach(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
-    let otherwise = is_concurrent.then_some(Action::Unrepeatable);
+    let otherwise = is_concurrent.then_some(Action::Unread);
     let mut read = || {
         reader.take_all(&["if", "exists"]);
         reader.take("only");
@@ -257,14 +301,22 @@ mod tests {
             ("REINDEX INDEX CONCURRENTLY i", Action::Reindex { name: Some(relation("i")) }),
             ("REINDEX (CONCURRENTLY, VERBOSE) TABLE t", Action::Reindex { name: Some(relation("t")) }),
             ("REINDEX SCHEMA s", Action::Reindex { name: None }),
-            ("VACUUM", Action::Vacuum),
-            ("VACUUM (ANALYZE) a, other.b", Action::Vacuum),
+            ("REINDEX (VERBOSE) DATABASE d", Action::Everything),
+            ("VACUUM FULL", Action::Everything),
+            ("VACUUM (FULL, ANALYZE)", Action::Everything),
+            ("VACUUM", Action::Vacuum { tables: vec![] }),
+            ("VACUUM ANALYZE a", Action::Vacuum { tables: vec![relation("a")] }),
+            (
+                "VACUUM (ANALYZE) a (x, y), ONLY other.b",
+                Action::Vacuum { tables: vec![relation("a"), relation("other.b")] },
+            ),
+            ("VACUUM a b", Action::Unread),
             ("CLUSTER", Action::Repeatable),
             ("ALTER SYSTEM SET work_mem = '1MB'", Action::Repeatable),
             ("DROP DATABASE IF EXISTS x", Action::Repeatable),
             ("CREATE DATABASE x", Action::Unrepeatable),
-            ("CREATE INDEX CONCURRENTLY ((", Action::Unrepeatable),
-            ("DROP INDEX CONCURRENTLY a, b", Action::Unrepeatable),
+            ("CREATE INDEX CONCURRENTLY ((", Action::Unread),
+            ("DROP INDEX CONCURRENTLY a, b", Action::Unread),
             (
                 "ALTER TABLE IF EXISTS ONLY p DETACH PARTITION c CONCURRENTLY",
                 Action::Detach { parent: relation("p"), partition: relation("c") },

@@ -11,13 +11,14 @@ mod recovery;
 use std::ops::Range;
 
 pub(crate) use action::Action;
-use action::Safety;
 pub(crate) use recovery::drop_index;
 
 use super::blocks::{Blocks, Part};
 use super::error::Problem;
 use super::session;
 use super::statement::Statement;
+use super::targets::{Reader, Temporary};
+use crate::running_hash::running_hashes;
 
 /// The units of a migration, and what is set for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Outside {
     units: Vec<Unit>,
     /// Where its `SET` and `RESET` stand.
     settings: Vec<Range<usize>>,
+    /// Of the first so many units, from none to all.
+    hashes: Vec<i64>,
 }
 
 /// What is done in one go.
@@ -46,55 +49,37 @@ pub(crate) enum Kind {
 impl Outside {
     /// Reads a migration's statements. `is_idempotent` is its author's word that they are safe to repeat.
     pub(super) fn read(text: &str, blocks: &Blocks<'_>, is_idempotent: bool) -> Result<Self, (Problem, usize)> {
-        let mut outside = Self::default();
-        let mut group: Option<Group> = None;
+        let mut reading = Reading { text, is_idempotent, ..Reading::default() };
         for part in blocks.parts() {
-            let statement = match part {
-                Part::Statement(statement) => *statement,
+            match part {
+                Part::Statement(statement) => reading.statement(statement)?,
+                Part::Begin(_) if reading.shares_a_session => {}
                 Part::Begin(_) => {
-                    outside.close(group.replace(Group { range: None, is_block: true }));
-                    continue;
+                    reading.close();
+                    reading.is_block = true;
                 }
                 Part::Commit(_) => {
-                    outside.close(group.take());
-                    continue;
-                }
-            };
-            let is_setting = session::is_setting(text, statement);
-            let action = Action::read(text, statement);
-            let is_block = group.as_ref().is_some_and(|group| group.is_block);
-            match action {
-                Some(_) if is_block => return Err((Problem::AloneInBlock, statement.range.start)),
-                Some(action) if action.safety() == Safety::Unknown && !is_idempotent => {
-                    return Err((Problem::NotIdempotent, statement.range.start));
-                }
-                Some(action) => {
-                    outside.close(group.take());
-                    outside.units.push(Unit { range: statement.range.clone(), kind: Kind::Alone(action) });
-                }
-                None if is_idempotent && !is_block && Action::is_call(text, statement) => {
-                    outside.close(group.take());
-                    outside.units.push(Unit { range: statement.range.clone(), kind: Kind::Alone(Action::Call) });
-                }
-                None if is_setting && group.is_none() => {}
-                None => {
-                    let stays_open = group.is_some() || leaves_something(text, statement);
-                    let mut open = group.take().unwrap_or_default();
-                    let start = open.range.take().map_or(statement.range.start, |range| range.start);
-                    open.range = Some(start..statement.range.end);
-                    if stays_open {
-                        group = Some(open);
-                    } else {
-                        outside.close(Some(open));
+                    reading.is_block = false;
+                    if !reading.shares_a_session {
+                        reading.close();
                     }
                 }
-            }
-            if is_setting {
-                outside.settings.push(statement.range.clone());
+                Part::Nothing(_) => {}
             }
         }
-        outside.close(group);
+        reading.close();
+        let mut outside = reading.outside;
+        // What is set behind everything else is set once, for the server to check it.
+        let last = outside.units.last().map_or(0, |unit| unit.range.end);
+        let trailing: Vec<_> = outside.settings.iter().filter(|setting| setting.start >= last).cloned().collect();
+        outside.units.extend(trailing.into_iter().map(|range| Unit { range, kind: Kind::InTransaction }));
+        outside.hashes = running_hashes(outside.units.iter().map(|unit| &text[unit.range.clone()]));
         Ok(outside)
+    }
+
+    /// A hash of the units before this one.
+    pub(crate) fn hash_before(&self, number: usize) -> Option<i64> {
+        self.hashes.get(number).copied()
     }
 
     pub(crate) fn units(&self) -> &[Unit] {
@@ -127,31 +112,89 @@ impl Outside {
             Kind::Alone(action) => Some((action, &unit.range)),
         })
     }
+}
 
-    fn close(&mut self, group: Option<Group>) {
-        if let Some(range) = group.and_then(|group| group.range) {
-            self.units.push(Unit { range, kind: Kind::InTransaction });
+/// What is known in the middle of a migration.
+#[derive(Default)]
+struct Reading<'a> {
+    text: &'a str,
+    is_idempotent: bool,
+    outside: Outside,
+    /// The unit that the next statement belongs to.
+    open: Option<Range<usize>>,
+    /// Whether a block is begun.
+    is_block: bool,
+    /// Whether the open unit has made something that is gone with its session, for the statements behind it.
+    shares_a_session: bool,
+    temporary: Temporary,
+}
+
+impl Reading<'_> {
+    fn statement(&mut self, statement: &Statement) -> Result<(), (Problem, usize)> {
+        let text = self.text;
+        let fail = |problem| Err((problem, statement.range.start));
+        let is_setting = session::is_setting(text, statement);
+        let action = match Action::read(text, statement) {
+            None if self.is_idempotent && !self.is_block && Action::is_call(text, statement) => Some(Action::Call),
+            action => action,
+        };
+        match action {
+            Some(Action::Unread) => return fail(Problem::Unread),
+            Some(Action::Everything) => {
+                return fail(Problem::WaitsForItself { statement: text[statement.range.clone()].to_owned() });
+            }
+            Some(_) if self.is_block => return fail(Problem::AloneInBlock),
+            Some(action) if !action.is_repeatable() && !self.is_idempotent => return fail(Problem::NotIdempotent),
+            Some(action) => {
+                self.close();
+                self.outside.units.push(Unit { range: statement.range.clone(), kind: Kind::Alone(action) });
+                return Ok(());
+            }
+            None => {}
+        }
+        if session::sets_beside(text, statement) && !self.is_idempotent {
+            return fail(Problem::SetsBeside);
+        }
+        if is_setting || session::sets_beside(text, statement) {
+            self.outside.settings.push(statement.range.clone());
+            if self.open.is_none() && !self.is_block {
+                return Ok(());
+            }
+        }
+        self.extend(statement);
+        Ok(())
+    }
+
+    fn extend(&mut self, statement: &Statement) {
+        let text = self.text;
+        let before = self.temporary.len();
+        let mut reader = Reader::new(text, &statement.words, &mut self.temporary);
+        let _ = reader.statement();
+        statement.words.iter().for_each(|word| self.temporary.look_into(text, word));
+        let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
+        let makes_something = self.temporary.len() > before && !(self.is_block && on_commit)
+            || ["prepare", "declare"].iter().any(|word| statement.starts_with(text, &[word]));
+        // What the statement before it has drawn from a sequence is known to its session.
+        let looks_back = statement.contains(text, "currval") || statement.contains(text, "lastval");
+        let last = self.outside.units.last().filter(|unit| looks_back && unit.kind == Kind::InTransaction);
+        if let (None, Some(last)) = (&self.open, last) {
+            self.open = Some(last.range.clone());
+            self.outside.units.pop();
+        }
+        let start = self.open.take().map_or(statement.range.start, |open| open.start);
+        self.open = Some(start..statement.range.end);
+        self.shares_a_session |= makes_something;
+        if !self.is_block && !self.shares_a_session {
+            self.close();
         }
     }
-}
 
-/// Statements that become one unit.
-#[derive(Default)]
-struct Group {
-    range: Option<Range<usize>>,
-    /// Whether it stands behind a `BEGIN`.
-    is_block: bool,
-}
-
-/// Whether the statement makes something that is gone with its transaction or session, for the statements behind it: they
-/// belong into the same transaction.
-fn leaves_something(text: &str, statement: &Statement) -> bool {
-    let is_temporary = |word: &super::statement::Word| word.is(text, "temp") || word.is(text, "temporary");
-    let makes = |word| statement.starts_with(text, &[word]);
-    makes("prepare")
-        || makes("declare")
-        || makes("create") && statement.words.iter().take(5).any(is_temporary)
-        || makes("select") && statement.words.windows(2).any(|pair| pair[0].is(text, "into") && is_temporary(&pair[1]))
+    fn close(&mut self) {
+        self.shares_a_session = false;
+        if let Some(range) = self.open.take() {
+            self.outside.units.push(Unit { range, kind: Kind::InTransaction });
+        }
+    }
 }
 
 #[cfg(test)]
@@ -201,12 +244,34 @@ mod tests {
                 ("SELECT 1", true),
             ]
         );
+        let text = "CREATE TEMP TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT; SELECT 1; VACUUM; \
+                    DO $$ BEGIN CREATE TEMP TABLE t (n int); END $$; DELETE FROM t; ANALYZE; VACUUM; \
+                    INSERT INTO c VALUES (1); SELECT currval('c_id_seq'); BEGIN; INSERT INTO d VALUES (1); BEGIN; SELECT 2; END";
+        let ranges: Vec<_> = units(text).into_iter().map(|(unit, _)| unit).collect();
+        assert_eq!(
+            ranges,
+            [
+                "CREATE TEMP TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT; SELECT 1",
+                "VACUUM",
+                "DO $$ BEGIN CREATE TEMP TABLE t (n int); END $$; DELETE FROM t; ANALYZE",
+                "VACUUM",
+                "INSERT INTO c VALUES (1); SELECT currval('c_id_seq')",
+                "INSERT INTO d VALUES (1); BEGIN; SELECT 2",
+            ]
+        );
         assert_eq!(read("BEGIN; SELECT 1", false), Err(Problem::NeverCommitted));
+        for text in ["VACUUM FULL", "REINDEX DATABASE d"] {
+            assert!(matches!(read(text, true), Err(Problem::WaitsForItself { .. })), "{text}");
+        }
         assert_eq!(read("BEGIN; VACUUM; COMMIT", false), Err(Problem::AloneInBlock));
     }
 
     #[test]
     fn what_is_set_holds_for_the_units_behind_it() {
+        let beside = "SELECT set_config('a.b', lower('X'), false), f()";
+        assert_eq!(read(beside, false), Err(Problem::SetsBeside));
+        assert_eq!(read(&format!("{beside}; VACUUM"), true).map(|outside| outside.settings.len()), Ok(1));
+        assert_eq!(units("SELECT 1; SET a.b = 2"), [("SELECT 1", true), ("SET a.b = 2", true)]);
         let text = "SET lock_timeout = 1; SELECT 1; SET a.b = 2; RESET lock_timeout; VACUUM";
         let outside = read(text, false).unwrap_or_default();
         let settings: Vec<Vec<&str>> = outside

@@ -57,12 +57,7 @@ impl Action {
                 partition = Literal(&partition.qualified(schema)),
                 parent = Literal(&parent.qualified(schema)),
             )),
-            Self::CreateIndex(_)
-            | Self::Reindex { .. }
-            | Self::Vacuum
-            | Self::Repeatable
-            | Self::Unrepeatable
-            | Self::Call => None,
+            _ => None,
         }
     }
 
@@ -80,12 +75,9 @@ impl Action {
     /// runner that is killed leaves the server at work. Towards its end a build lets go of the table before it commits, so
     /// that its text is all there is to see of it.
     pub(crate) fn is_under_way_query(&self, schema: &str) -> String {
-        let relations: &[&Relation] = match self {
-            Self::CreateIndex(NewIndex { table, .. }) => &[table],
-            Self::DropIndex { index, .. } => &[index],
-            Self::Reindex { name: Some(name) } => &[name],
-            Self::Detach { parent, partition } | Self::Finalize { parent, partition } => &[parent, partition],
-            Self::Reindex { name: None } | Self::Vacuum | Self::Repeatable | Self::Unrepeatable | Self::Call => &[],
+        let relations = match self {
+            Self::Vacuum { .. } => Vec::new(),
+            action => action.relations(),
         };
         let relations: Vec<String> =
             relations.iter().map(|name| format!("to_regclass({})", Literal(&name.qualified(schema)))).collect();

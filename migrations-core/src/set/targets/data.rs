@@ -39,7 +39,8 @@ impl Reader<'_> {
                 self.at = index + 1;
                 self.into(self.follows(index, "insert") || self.follows(index, "merge"))?;
             }
-            if self.words[index].is(self.text, "setval") {
+            let word = &self.words[index];
+            if word.is_name() && word.name(self.text) == "setval" {
                 self.setval(index + 1);
             }
         }

@@ -36,7 +36,7 @@ const WITHOUT_TARGET: &[&str] = &[
 
 impl Reader<'_> {
     /// Reads a whole statement; `None` when it is of no known form.
-    pub(super) fn statement(&mut self) -> Option<()> {
+    pub(in crate::set) fn statement(&mut self) -> Option<()> {
         if self.is_any(WITHOUT_TARGET) {
             return Some(());
         }

@@ -62,12 +62,13 @@ pub(crate) struct Qualified {
 struct Insertions(Vec<Range<usize>>);
 
 impl Targets {
-    /// The places of a migration's statements.
-    pub(super) fn of(text: &str, statements: &[Statement]) -> Self {
+    /// The places of a migration's statements, of which some change something, and run alone.
+    pub(super) fn of(text: &str, statements: &[Statement], is_alone: impl Fn(&Statement) -> bool) -> Self {
         let mut temporary = Temporary::default();
         let mut targets = Self::default();
         for statement in statements {
             let mut reader = Reader::new(text, &statement.words, &mut temporary);
+            reader.is_alone = is_alone(statement);
             let is_known = reader.statement().is_some();
             let Reader { places, is_certain, .. } = reader;
             targets.uncertain += usize::from(!is_known || !is_certain);

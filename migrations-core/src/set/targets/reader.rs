@@ -12,6 +12,8 @@ pub(in crate::set) struct Reader<'a> {
     pub(super) places: Vec<Place>,
     /// Whether the statement is a `CREATE`, whose names are not looked for anywhere.
     pub(super) creates: bool,
+    /// Whether the statement runs alone: nothing that it names is temporary, or PostgreSQL's own.
+    pub(super) is_alone: bool,
     /// Whether every name that was read has its place.
     pub(super) is_certain: bool,
 }
@@ -35,7 +37,7 @@ pub(in crate::set) struct Name {
 
 impl<'a> Reader<'a> {
     pub(in crate::set) fn new(text: &'a str, words: &'a [Word], temporary: &'a mut Temporary) -> Self {
-        Self { text, words, at: 0, temporary, places: Vec::new(), creates: false, is_certain: true }
+        Self { text, words, at: 0, temporary, places: Vec::new(), creates: false, is_alone: false, is_certain: true }
     }
 
     /// Whether the word so many words ahead is this key word.
@@ -146,6 +148,10 @@ impl<'a> Reader<'a> {
     /// Notes the place of a name that has `parts` parts when it is not qualified.
     pub(super) fn place(&mut self, name: &Name, class: Class, parts: usize) {
         if name.parts.len() != parts {
+            return;
+        }
+        if self.is_alone {
+            self.places.push(Place { offset: name.offset, prefix: Prefix::Schema });
             return;
         }
         // The server looks into `pg_catalog` before everything else, as in `UPDATE pg_index`.

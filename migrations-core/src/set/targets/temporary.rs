@@ -23,6 +23,11 @@ pub(super) enum Lookup {
 }
 
 impl Temporary {
+    /// How many names there are. It grows with a statement that makes something temporary.
+    pub(in crate::set) fn len(&self) -> usize {
+        self.known.len() + self.unknown.len()
+    }
+
     pub(super) fn find(&self, name: &str, class: Class) -> Lookup {
         if self.known.contains(name) {
             return Lookup::Temporary;
@@ -55,7 +60,7 @@ impl Temporary {
 
     /// Looks for `CREATE TEMP TABLE` in a string: the body of a `DO` or of a function, or a statement for `EXECUTE` in
     /// one.
-    pub(super) fn look_into(&mut self, text: &str, word: &Word) {
+    pub(in crate::set) fn look_into(&mut self, text: &str, word: &Word) {
         if word.kind == WordKind::Literal {
             self.look_into_literal(&text[word.range.clone()]);
         }

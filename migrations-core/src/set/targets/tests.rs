@@ -234,7 +234,7 @@ fn whole(targets: &Targets, text: &str, schema: &str) -> Qualified {
 
 fn qualify(text: &str) -> (String, usize) {
     let text = text.replace(['§', '¶'], "");
-    let targets = Targets::of(&text, &split(&text).unwrap_or_default());
+    let targets = Targets::of(&text, &split(&text).unwrap_or_default(), |_| false);
     (whole(&targets, &text, "acme").text, targets.uncertain())
 }
 
@@ -288,7 +288,7 @@ fn what_code_in_a_string_may_have_made_temporary_is_left_alone() {
 #[test]
 fn any_schema_is_quoted_also_inside_a_literal() {
     let text = "SELECT setval('s', 1); DROP TABLE t";
-    let targets = Targets::of(text, &split(text).unwrap_or_default());
+    let targets = Targets::of(text, &split(text).unwrap_or_default(), |_| false);
     let odd = whole(&targets, text, "o'\"d").text;
     assert_eq!(odd, r#"SELECT setval('"o''""d".s', 1); DROP TABLE "o'""d".t"#);
 }
@@ -297,7 +297,7 @@ fn any_schema_is_quoted_also_inside_a_literal() {
 fn every_offset_leads_back() {
     let text = "DROP TABLE IF EXISTS a, b; SELECT 'ä' INTO c; DELETE FROM d WHERE nmae = 1";
     let statements = split(text).unwrap_or_default();
-    let targets = Targets::of(text, &statements);
+    let targets = Targets::of(text, &statements, |_| false);
     let qualified = whole(&targets, text, "acme");
     let sent = &qualified.text;
     for name in ["IF EXISTS", "a,", "b;", "'ä'", "c;", "d WHERE", "nmae"] {
@@ -319,9 +319,19 @@ fn every_offset_leads_back() {
 }
 
 #[test]
+fn nothing_that_runs_alone_is_taken_for_temporary() {
+    let text = "CREATE TEMP TABLE plans (n int); DROP INDEX CONCURRENTLY plans_n; DROP INDEX CONCURRENTLY pg_thing";
+    let alone = |statement: &Statement| statement.contains(text, "concurrently");
+    let targets = Targets::of(text, &split(text).unwrap_or_default(), alone);
+    let sent = whole(&targets, text, "acme").text;
+    assert!(sent.contains("\"acme\".plans_n;") && sent.ends_with("\"acme\".pg_thing"), "{sent}");
+    assert_eq!(targets.uncertain(), 0);
+}
+
+#[test]
 fn what_is_left_out_keeps_the_places_true() {
     let text = "BEGIN;\nDROP TABLE a;\nCREATE EXTENSION x;\nDROP TABLE b; COMMIT";
-    let targets = Targets::of(text, &split(text).unwrap_or_default());
+    let targets = Targets::of(text, &split(text).unwrap_or_default(), |_| false);
     let blanks: Vec<_> = ["BEGIN", "CREATE EXTENSION x", "COMMIT"]
         .map(|blank| text.find(blank).map_or(0..0, |at| at..at + blank.len()))
         .into();
@@ -377,7 +387,7 @@ fn words() -> impl proptest::strategy::Strategy<Value = String> {
 proptest::proptest! {
     #[test]
     fn any_words_are_sent_with_nothing_but_prefixes_added(text in words()) {
-        let targets = Targets::of(&text, &split(&text).unwrap_or_default());
+        let targets = Targets::of(&text, &split(&text).unwrap_or_default(), |_| false);
         let qualified = whole(&targets, &text, "acme");
         let sent = &qualified.text;
         let mut rest = sent.clone();
