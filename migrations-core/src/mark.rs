@@ -17,7 +17,7 @@ pub(crate) struct Mark {
     pub(crate) version: i64,
     /// So many units are done.
     pub(crate) done: i64,
-    /// A hash of these.
+    /// A hash of these. `None` when the schema was replaced since.
     pub(crate) before: Option<i64>,
     /// A hash of the next one, when it was begun.
     pub(crate) next: Option<i64>,
@@ -115,7 +115,7 @@ impl Found {
     /// How far a migration of the set has come.
     pub(crate) fn progress(self, set: &MigrationSet, migration: &Migration) -> Progress {
         let Some(mark) = self.mark else { return Progress::Before(0) };
-        if !self.is_about_this_schema {
+        if !self.is_about_this_schema || mark.before.is_none() && mark.next.is_none() {
             return Progress::Unknown(Unknown::Replaced);
         }
         let units = units(migration);

@@ -411,7 +411,7 @@ impl<'a> Job<'a> {
         let version = OrNull(self.set.version_at(applied));
         let digest = self.set.digest_at(applied).to_sql();
         let oid = format!("(SELECT oid FROM pg_namespace WHERE nspname = {schema})");
-        let marks = self.marks_behind(migrations);
+        let marks = self.marks_behind(migrations, &oid);
         match self.owner {
             Owner::Tenant(_) => format!(
                 "UPDATE {} AS t SET version = {version}, digest = {digest}, schema_oid = {oid}, {marks}\
@@ -430,14 +430,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The mark of one of these migrations is not needed any more. That of another one stays: it goes on behind them.
-    fn marks_behind(&self, migrations: &Range<usize>) -> String {
+    /// The mark of one of these migrations is not needed any more. That of another one stays, since that goes on behind them;
+    /// but where the schema has taken the place of another one, it says nothing of what is done.
+    fn marks_behind(&self, migrations: &Range<usize>, oid: &str) -> String {
         let Some([first, .., last] | [first @ last]) = self.set.migrations().get(migrations.clone()) else {
             return String::new();
         };
         let is_over = format!("t.in_flight_version BETWEEN {} AND {}", first.version(), last.version());
-        let column = |name: &str| format!("{name} = CASE WHEN {is_over} THEN NULL ELSE t.{name} END, ");
-        MARK.map(column).concat()
+        let [version, statement, file, text] = MARK;
+        let stays = |name: &str| format!("{name} = CASE WHEN {is_over} THEN NULL ELSE t.{name} END, ");
+        let tells = |name: &str| {
+            format!("{name} = CASE WHEN {is_over} OR t.schema_oid IS DISTINCT FROM {oid} THEN NULL ELSE t.{name} END, ")
+        };
+        [stays(version), stays(statement), tells(file), tells(text)].concat()
     }
 
     /// Raises when one of these migrations, which run in a transaction, has done a part of its work outside of one.

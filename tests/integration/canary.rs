@@ -283,3 +283,25 @@ fn what_may_be_dropped_takes_nothing_else_with_it() {
     assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{:?}", report.failures);
     assert!(exists(&test, "public.depends") && exists(&test, "other.t"));
 }
+
+#[test]
+fn another_tenant_is_not_dropped_from_by_one_that_may_change_what_it_refers_to() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    execute(&test, "CREATE TYPE public.mood AS ENUM ('good'); CREATE TABLE globex.moods (mood public.mood)");
+    let drop = "-- migrate: allow-schema public\nDO $$ BEGIN IF current_schema() = 'acme' THEN \
+                EXECUTE 'DROP TABLE globex.moods'; END IF; END $$";
+    let report = migrator(&[NOTES, ("V2__drop", drop)]).jobs(1).run(test.database()).unwrap();
+    assert_eq!(report.failures[0].sqlstate(), Some("MGI01"), "{:?}", report.failures);
+    assert!(exists(&test, "globex.moods"));
+}
+
+#[test]
+fn a_function_that_would_write_to_a_shared_table_is_no_write() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
+    let code = "CREATE FUNCTION bump() RETURNS void LANGUAGE sql AS 'INSERT INTO public.plans VALUES (''x'')'; \
+                CREATE FUNCTION atomic() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM public.plans; END";
+    let report = migrator(&[NOTES, ("V2__code", code)]).run(test.database()).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    let report = migrator(&[NOTES, ("V2__code", code), ("V3__call", "SELECT bump()")]).run(test.database()).unwrap();
+    assert_eq!(report.failures[0].sqlstate(), Some("MGI01"));
+}

@@ -14,6 +14,9 @@ const LOG: (&str, &str) = (
      INSERT INTO notes SELECT generate_series(1, 100)",
 );
 
+/// Whether a unit is asleep.
+const ASLEEP: &str = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+
 fn steps(test: &TestDatabase, tenant: &str) -> Vec<String> {
     column(test, &format!("SELECT step FROM {tenant}.log ORDER BY step"))
 }
@@ -120,13 +123,177 @@ fn a_file_that_is_safe_to_repeat_begins_again_when_it_was_edited() {
 
 #[test]
 fn a_mark_of_a_schema_that_was_dropped_says_nothing_of_the_one_that_took_its_place() {
-    let units = "INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);";
-    let test = failed(units);
+    let test = failed(HALF);
     execute(&test, "DROP SCHEMA acme CASCADE; CREATE SCHEMA acme");
-    let mended = format!("{HEAD}{}", units.replace("nmae", "'b'"));
-    let report = migrator(&[LOG, ("V2__units", &mended)]).run(test.database()).unwrap();
-    assert!(report.is_success(), "{:?}", report.failures);
+    let mended = migrator(&[LOG, ("V2__units", &format!("{HEAD}{}", HALF.replace("nmae", "'b'")))]);
+    // It may be the one from a dump, in which the first statement is done.
+    let mut said = String::new();
+    for _ in 0..3 {
+        said = mended.run(test.database()).unwrap().failures.remove(0).to_string();
+        assert!(said.contains("the schema was replaced"), "{said}");
+    }
+    execute(&test, said[said.find("UPDATE ").unwrap()..].lines().next().unwrap());
+    assert!(mended.run(test.database()).unwrap().is_success());
     assert_eq!(steps(&test, "acme"), ["a", "b"]);
+}
+
+const HALF: &str = "INSERT INTO log VALUES ('a'); INSERT INTO log VALUES (nmae);";
+
+#[test]
+fn a_directive_that_is_taken_out_of_a_half_done_file_is_missed() {
+    let test = failed(HALF);
+    let without = HALF.replace("nmae", "'b'");
+    let newer = migrator(&[LOG, ("V2__units", &without)]);
+    for _ in 0..2 {
+        let failure = newer.run(test.database()).unwrap().failures.remove(0);
+        assert_eq!(failure.sqlstate(), Some("MGM01"), "{failure}");
+    }
+    assert_eq!(steps(&test, "acme"), ["a"]);
+    let back = migrator(&[LOG, ("V2__units", &format!("{HEAD}{without}"))]);
+    assert!(back.run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["a", "b"]);
+}
+
+#[test]
+fn a_half_done_migration_goes_on_behind_one_that_is_put_in_front_of_it() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let half = format!("{HEAD}{HALF}");
+    assert_eq!(migrator(&[LOG, ("V3__units", &half)]).run(test.database()).unwrap().failures.len(), 1);
+    let whole = half.replace("nmae", "'b'");
+    let outside = format!("{HEAD}INSERT INTO log VALUES ('in front')");
+    let refused = migrator(&[LOG, ("V2__fix", &outside), ("V3__units", &whole)]).run(test.database()).unwrap();
+    assert!(refused.failures[0].to_string().contains("which is to go on first"), "{}", refused.failures[0]);
+    let fixed = migrator(&[LOG, ("V2__fix", "INSERT INTO log VALUES ('in front')"), ("V3__units", &whole)]);
+    let report = fixed.run(test.database()).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    assert_eq!(steps(&test, "acme"), ["a", "b", "in front"]);
+    assert!(fixed.run(test.database()).unwrap().is_unchanged());
+}
+
+#[test]
+fn a_half_done_migration_is_remembered_by_a_release_without_it() {
+    let test = failed(HALF);
+    let hotfix = ("V3__hotfix", "INSERT INTO log VALUES ('hotfix')");
+    assert!(migrator(&[LOG, hotfix]).run(test.database()).unwrap().is_success());
+    let again = format!("{HEAD}{}", HALF.replace("nmae", "'b'"));
+    assert!(migrator(&[LOG, hotfix, ("V4__units", &again)]).run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["a", "b", "hotfix"]);
+}
+
+#[test]
+fn an_index_without_a_name_is_told_from_another_one_of_its_definition() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    execute(&test, "CREATE INDEX old ON acme.notes (n)");
+    let mut other = test.client().unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE acme.notes IN SHARE ROW EXCLUSIVE MODE").unwrap();
+    let index = format!("{HEAD}CREATE INDEX CONCURRENTLY ON notes (n)");
+    let newer = migrator(&[LOG, ("V2__index", &index)]).lock_timeout(Duration::from_millis(100));
+    assert_eq!(newer.run(test.database()).unwrap().failures[0].sqlstate(), Some("55P03"));
+    other.batch_execute("ROLLBACK").unwrap();
+    assert!(newer.run(test.database()).unwrap().is_success());
+    assert!(exists(&test, "acme.notes_n_idx") && exists(&test, "acme.old"));
+}
+
+#[test]
+fn what_another_text_had_begun_is_in_doubt_wherever_it_stands_now() {
+    let test = failed("CREATE UNIQUE INDEX CONCURRENTLY notes_n ON notes (n);");
+    execute(&test, "UPDATE acme.notes SET n = id");
+    // As if it had been done just before a crash.
+    execute(&test, "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'acme.notes_n'::regclass");
+    let edited =
+        format!("{HEAD}INSERT INTO log VALUES ('new'); CREATE UNIQUE INDEX CONCURRENTLY notes_n ON notes (n);");
+    let report = migrator(&[LOG, ("V2__units", &edited)]).run(test.database()).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    assert_eq!(steps(&test, "acme"), ["new"]);
+}
+
+#[test]
+fn a_session_is_shared_by_the_statements_that_need_it() {
+    let table = (
+        "V1__t",
+        "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, n bigint); CREATE TABLE notes AS SELECT 1 AS n",
+    );
+    let test = with_tenants(&migrator(&[table]), &["older"]);
+    let units = format!(
+        "{HEAD}INSERT INTO t (n) VALUES (0); INSERT INTO t (n) VALUES (currval('t_id_seq'));
+         DO $$ BEGIN CREATE TEMP TABLE notes AS SELECT * FROM notes; END $$; DELETE FROM notes; VACUUM t;
+         CREATE TEMP TABLE sevens AS SELECT 7 AS n; BEGIN; INSERT INTO t (n) SELECT n FROM sevens; COMMIT; DROP TABLE sevens;
+         SET a.b = 'set'; INSERT INTO t (n) VALUES (length(current_setting('a.b')))"
+    );
+    let newer = migrator(&[table, ("V2__units", &units)]);
+    let report = newer.run_with(test.database(), &RunOptions::new().create([name("newer")])).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    for tenant in ["older", "newer"] {
+        assert_eq!(column(&test, &format!("SELECT n::text FROM {tenant}.t ORDER BY id")), ["0", "1", "7", "3"]);
+        assert_eq!(number(&test, &format!("SELECT count(*) FROM {tenant}.notes")), 1, "{tenant}");
+    }
+}
+
+#[test]
+fn a_setting_that_the_server_does_not_know_is_refused_wherever_it_stands() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let units = format!("{HEAD}INSERT INTO log VALUES ('a'); SET no_such_setting = 1");
+    let failure = migrator(&[LOG, ("V2__units", &units)]).run(test.database()).unwrap().failures.remove(0);
+    assert_eq!(failure.sqlstate(), Some("42704"), "{failure}");
+}
+
+/// The application may write to the tenant's row while a long unit runs.
+#[test]
+fn the_registrys_row_is_not_locked_while_a_unit_runs() {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    let units = format!("{HEAD}INSERT INTO log SELECT 'slow' FROM pg_sleep(3)");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| migrator(&[LOG, ("V2__units", &units)]).run(test.database()).unwrap());
+        wait_until(&test, ASLEEP);
+        execute(&test, "SET lock_timeout = '1s'; UPDATE migrations.tenants SET status = 'suspended'");
+        assert!(run.join().unwrap().is_success());
+    });
+    assert_eq!(steps(&test, "acme"), ["slow"]);
+}
+
+#[test]
+fn nothing_shared_is_changed_by_a_statement_that_runs_alone() {
+    let shared = "CREATE TABLE plans (code text, n int); CREATE INDEX plans_n_idx ON plans (n); \
+                  CREATE INDEX pg_thing ON plans (code)";
+    let migrator = |tenant: &[(&str, &str)]| {
+        migrations_core::Migrator::new(set("shared", &[("V1__plans", shared)]), set("tenant", tenant))
+    };
+    let relations = "SELECT relname || relfilenode FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+                     AND relname NOT LIKE 'refinery%' ORDER BY 1";
+    let block = "DO $$ BEGIN IF false THEN CREATE TEMP TABLE plans (n int); END IF; END $$";
+    for units in [
+        "CREATE TEMP TABLE plans_n AS SELECT 1 AS a; DROP INDEX CONCURRENTLY IF EXISTS plans_n_idx".to_owned(),
+        "DROP INDEX CONCURRENTLY IF EXISTS pg_thing".to_owned(),
+        format!("{block}; CREATE INDEX CONCURRENTLY foo ON plans (n)"),
+        format!("{block}; VACUUM FULL plans"),
+    ] {
+        let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+        let before = column(&test, relations);
+        let units = ("V2__units", &*format!("{HEAD}{units}"));
+        let _ = migrator(&[LOG, units]).run(test.database()).unwrap();
+        assert_eq!(column(&test, relations), before, "{}", units.1);
+    }
+    let long = format!("{HEAD}DROP INDEX CONCURRENTLY /*{}*/ public.plans_n_idx", "x".repeat(200_000));
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    for refused in [long.as_str(), "-- migrate: no-transaction\nVACUUM FULL public.plans"] {
+        let run = migrator(&[LOG, ("V2__units", refused)]).run(test.database());
+        assert!(run.unwrap_err().to_string().contains("changes schema public"));
+    }
+}
+
+#[test]
+fn a_setting_in_front_of_a_statement_has_the_rights_of_the_tenants_role() {
+    let test = TestDatabase::new().unwrap();
+    let role = format!("{}_tenants", test.name());
+    execute(&test, &format!("CREATE ROLE {role}; GRANT CREATE, TEMPORARY ON DATABASE {} TO {role}", test.name()));
+    let units =
+        format!("{HEAD}INSERT INTO log VALUES (current_user); SET session_replication_role = replica; VACUUM notes;");
+    let migrator = |tenant: &[(&str, &str)]| migrator(tenant).tenant_role(role.parse().unwrap());
+    migrator(&[LOG]).get_or_create_tenant(test.database(), &name("acme")).unwrap();
+    let failure = migrator(&[LOG, ("V2__units", &units)]).run(test.database()).unwrap().failures.remove(0);
+    assert_eq!(failure.sqlstate(), Some("42501"), "only a superuser may set it: {failure}");
+    assert_eq!(steps(&test, "acme"), [role.as_str()]);
+    execute(&test, &format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
 }
 
 /// Whoever loses the connection that holds the locks does not notice while its statement runs.
@@ -137,10 +304,7 @@ fn a_unit_that_goes_on_without_its_lock_is_waited_for_and_not_done_twice() {
     let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_wait(Duration::from_secs(30));
     std::thread::scope(|scope| {
         let first = scope.spawn(|| migrator.run(test.database()));
-        wait_until(
-            &test,
-            "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active' AND pid <> pg_backend_pid()",
-        );
+        wait_until(&test, ASLEEP);
         let holder = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
                       AND state = 'idle in transaction' AND application_name <> ''";
         execute(&test, holder);

@@ -125,11 +125,7 @@ fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
     let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
     let is_local = statement.words.iter().any(|word| word.is_name() && word.name(text) == "set_config")
         && statement.contains(text, "true");
-    statement.starts_with(text, &["set", "local"])
-        || statement.starts_with(text, &["set", "constraints"])
-        || statement.starts_with(text, &["declare"])
-        || on_commit
-        || is_local
+    statement.starts_with(text, &["set", "local"]) || statement.starts_with(text, &["declare"]) || on_commit || is_local
 }
 
 /// Key words that begin a statement which no migration can hold.
