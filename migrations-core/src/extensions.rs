@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::lease::Announcement;
 use crate::lock::{self, Lock, Polling};
-use crate::retry::Mishaps;
+use crate::retry::{Mishaps, TRIES};
 use crate::server_error::ServerError;
 use crate::set::{Extension, Migration, MigrationSet};
 use crate::settings::Settings;
@@ -79,6 +79,7 @@ fn create_one(
     let message = message(settings, migration, extension);
     let what = format!("extension {}", extension.name);
     let mut polling = Polling::new(settings.lock_wait);
+    let mut tries = 1;
     loop {
         // Created twice is created once, so that the answer to a commit can be lost.
         let sent = session.ask(&Mishaps::default(), |client| match client.batch_execute(&message) {
@@ -95,6 +96,11 @@ fn create_one(
                 settings.wait(&mut polling, &what)?;
             }
             Err(error) if settings.interrupt.is_cause(Some(error.sqlstate())) => return Err(Error::Interrupted),
+            // A lock, or somebody else who creates it at this moment.
+            Err(error) if tries < TRIES && ["55P03", "40P01", "23505", "42710"].contains(&error.sqlstate()) => {
+                tries += 1;
+                settings.wait(&mut polling, &what)?;
+            }
             Err(source) => {
                 return Err(Error::Extension {
                     name: extension.name.clone(),

@@ -75,7 +75,9 @@ impl Mark {
         let next = unit.map(|unit| {
             let mut hasher = SipHasher13::new();
             write(&mut hasher, &migration.sql()[unit.range.clone()]);
-            beside.iter().for_each(|index| write(&mut hasher, index));
+            for index in beside {
+                write(&mut hasher, index);
+            }
             hasher.finish().cast_signed()
         });
         Self { next, ..Self::before(migration, number) }

@@ -168,6 +168,25 @@ impl Migrator {
         self
     }
 
+    /// Checks, without a server, that every migration of both sets can be run, and that the tenants' set changes nothing that
+    /// is not a tenant's. Everything else that is done with the migrator checks it first.
+    ///
+    /// ```
+    /// use migrations_core::{MigrationSet, Migrator};
+    ///
+    /// let tenant = MigrationSet::new("tenant")?.with_migration("V1__other", || "DROP TABLE public.plans".to_owned())?;
+    /// let migrator = Migrator::new(MigrationSet::new("shared")?, tenant);
+    /// assert!(migrator.check().unwrap_err().to_string().contains("allow_schema"));
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// For the first migration that is refused.
+    pub fn check(&self) -> Result<(), Error> {
+        self.sets().map(|_| ())
+    }
+
     /// The shared set.
     pub fn shared_set(&self) -> &MigrationSet {
         &self.shared

@@ -14,10 +14,10 @@ pub(crate) fn write(hasher: &mut SipHasher13, text: &str) {
 /// Hashes of the first so many of these texts, from none to all.
 pub(crate) fn running_hashes<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<i64> {
     let mut hasher = SipHasher13::new();
-    let mut hashes = vec![hasher.finish().cast_signed()];
+    let mut found = vec![hasher.finish().cast_signed()];
     for text in texts {
         write(&mut hasher, text);
-        hashes.push(hasher.finish().cast_signed());
+        found.push(hasher.finish().cast_signed());
     }
-    hashes
+    found
 }

@@ -32,7 +32,7 @@ impl ServerError {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context,
-            advice: advice(error.code()).or_else(|| advice_on_names(error)),
+            advice: advice_on_the_message(error).or_else(|| advice(error.code())).or_else(|| advice_on_names(error)),
         }
     }
 
@@ -91,19 +91,14 @@ fn advice(code: &SqlState) -> Option<&'static str> {
              say `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied \
              already)"
         }
-        SqlState::OBJECT_IN_USE => {
-            "when trigger events are pending, a deferred constraint is still to be checked: say SET CONSTRAINTS ALL IMMEDIATE \
-             in front of the statement, or `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a \
-             file that is applied already)"
-        }
         SqlState::TOO_MANY_CONNECTIONS => {
             "the server has no connection left; close some, raise max_connections, or run with fewer jobs"
         }
         SqlState::OUT_OF_MEMORY => "raise max_locks_per_transaction, or run with fewer jobs",
         SqlState::DISK_FULL => "free some space on the server, and run `up` again",
         SqlState::ACTIVE_SQL_TRANSACTION => {
-            "put the statement into a new migration of its own with `-- migrate: no-transaction` on top; where it has that \
-             and is safe to repeat, `-- migrate: no-transaction idempotent` (MigrationSet::no_transaction and idempotent in \
+            "put the statement into a new migration of its own with `-- migrate: no-transaction` on top; if the file already \
+             has that and the statement is safe to repeat, `-- migrate: no-transaction idempotent` (MigrationSet::no_transaction and idempotent in \
              code, for a file that is applied already)"
         }
         SqlState::INVALID_TRANSACTION_TERMINATION => {
@@ -112,6 +107,19 @@ fn advice(code: &SqlState) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What to do where one code has several causes.
+fn advice_on_the_message(error: &DbError) -> Option<&'static str> {
+    let says = |part: &str| error.message().contains(part);
+    if *error.code() == SqlState::OBJECT_IN_USE && says("pending trigger events") {
+        return Some(
+            "a deferred constraint is still to be checked: say SET CONSTRAINTS ALL IMMEDIATE in front of the statement, or \
+             `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied already)",
+        );
+    }
+    (*error.code() == SqlState::ACTIVE_SQL_TRANSACTION && says("from a function"))
+        .then_some("it cannot be run by a function or a DO block at all: make it a statement of its own")
 }
 
 /// What to do about a name that the framework may have qualified: one with a schema in it.

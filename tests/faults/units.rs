@@ -1,7 +1,7 @@
 //! The process that runs a migration outside a transaction is killed with SIGKILL, in any of its units.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use migrations_core::{Database, Migrator, RunOptions};
 use migrations_embedded::Server;
@@ -121,8 +121,10 @@ fn every_statement_outside_a_transaction_is_run_once_whatever_kill_9_interrupts(
         number += 1;
         let name = format!("fresh_{number}");
         // The session that made the template may still be on its way out.
-        while admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE fleet")).is_err() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+        let begun = Instant::now();
+        while let Err(error) = admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE fleet")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
+            std::thread::sleep(Duration::from_millis(10));
         }
         server.url(&name)
     };

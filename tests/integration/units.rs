@@ -224,7 +224,7 @@ fn a_session_is_shared_by_the_statements_that_need_it() {
     let report = newer.run_with(test.database(), &RunOptions::new().create([name("newer")])).unwrap();
     assert!(report.is_success(), "{}", report.failures[0]);
     for tenant in ["older", "newer"] {
-        assert_eq!(column(&test, &format!("SELECT n::text FROM {tenant}.t ORDER BY id")), ["0", "1", "7", "3"]);
+        assert_eq!(column(&test, &format!("SELECT n::text FROM {tenant}.t ORDER BY id")), ["0", "2", "7", "3"]);
         assert_eq!(number(&test, &format!("SELECT count(*) FROM {tenant}.notes")), 1, "{tenant}");
     }
 }

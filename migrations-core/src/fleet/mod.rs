@@ -129,6 +129,9 @@ impl<'a> Fleet<'a> {
         });
         let skipped = report.tenants.skipped;
         let is_incomplete = self.tally.fill(report);
+        if !first.client.is_closed() {
+            look_at_others_again(first, self.settings, self.set, report);
+        }
         // A tenant that was cut off behind a statement which commits by itself is a failure, of what was interrupted.
         let is_cut_off = report.failures.iter().any(|failure| self.settings.interrupt.is_cause(failure.sqlstate()));
         if self.settings.interrupt.is_raised() && (report.tenants.skipped > skipped || is_cut_off) {
@@ -560,5 +563,16 @@ impl<'a> Fleet<'a> {
             }
         };
         self.tally.add(id, tenant, kind, elapsed, failure);
+    }
+}
+
+/// What failed first may be applied to others by now, so that its file is to stay as it is.
+fn look_at_others_again(session: &mut Session<'_>, settings: &Settings, set: &MigrationSet, report: &mut Report) {
+    let mut known: HashMap<String, bool> = HashMap::new();
+    for failure in report.failures.iter_mut().filter(|failure| !failure.is_applied_elsewhere) {
+        let Some(title) = failure.migration().map(str::to_owned) else { continue };
+        failure.is_applied_elsewhere = *known
+            .entry(title)
+            .or_insert_with(|| registry::is_applied_elsewhere(&mut session.client, &settings.layout, set, failure));
     }
 }

@@ -94,22 +94,82 @@ impl fmt::Display for SetError {
 
 impl std::error::Error for SetError {}
 
+impl Problem {
+    /// What is said of every problem of the kind.
+    fn text(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::SetName => "a set's name is made of a-z, 0-9, - and _",
+            Self::FileName => {
+                "not a migration's name; name it V{version}__{snake_name}.sql, as in V7__add_notes.sql, or move it out \
+                 of the folder"
+            }
+            Self::Unversioned => {
+                "unversioned migrations (U…) are not supported, because the order of their runs is not fixed; give it \
+                 a version (V…)"
+            }
+            Self::VersionTooLarge => "the version does not fit into 64 bits; use a smaller number",
+            Self::NotUtf8 => "not UTF-8; save the file as UTF-8",
+            Self::ByteOrderMark => "starts with a byte order mark; save the file as UTF-8 without it",
+            Self::NulByte => "contains a NUL byte, which PostgreSQL's protocol cannot carry; remove it",
+            Self::NoSuchMigration => {
+                "the set has no such migration; name it as its file is named, without .sql: V7__add_notes"
+            }
+            Self::LateDirective => "a directive must stand above the first statement",
+            Self::NeverCommitted => "this BEGIN is never committed; add the COMMIT, or remove it",
+            Self::AloneInBlock => {
+                "this statement cannot run inside a transaction, and stands between BEGIN and COMMIT; move it out of the \
+                 block"
+            }
+            Self::SetsBeside => {
+                "this sets something for the statements behind it, and does something else too, which is not known to be safe \
+                 to repeat for each of them; set it by SET, or say `-- migrate: no-transaction idempotent` on top \
+                 (MigrationSet::idempotent in code, for a file that is applied already)"
+            }
+            Self::AsWrittenAlone => {
+                "this runs alone, and what became of it is looked for by its names after a crash: MigrationSet::as_written is \
+                 not for a migration with such a statement; write the schema in front of the names"
+            }
+            Self::Unread => {
+                "this cannot run inside a transaction, and is of a form that is not understood, so that what became of it could \
+                 not be found out after a crash; write one statement for each object"
+            }
+            Self::NotIdempotent => {
+                "this statement cannot run inside a transaction, and a run that is cut off would not know whether it was \
+                 done; when it is safe to repeat, say `-- migrate: no-transaction idempotent` on top \
+                 (MigrationSet::idempotent in code, for a file that is applied already)"
+            }
+            Self::ChangesTheServer => {
+                "this changes the whole server, and would do so once for every tenant; do it once, in a migration of the shared set, or say \
+                 `-- migrate: allow-database` on top if that is what is meant (MigrationSet::allow_database in code, for a \
+                 file that is applied already)"
+            }
+            Self::CopyStream => "COPY from or to the client has no data stream in a migration; use INSERT … VALUES",
+            Self::AllowSchema => "allow-schema takes the name of one schema, as in `allow-schema reporting`",
+            Self::Twice { .. }
+            | Self::SameVersion { .. }
+            | Self::UnknownDirective { .. }
+            | Self::MisspeltDirective { .. }
+            | Self::Unterminated { .. }
+            | Self::Ambiguous { .. }
+            | Self::TransactionControl { .. }
+            | Self::TransactionMode { .. }
+            | Self::EndsWithItsBlock { .. }
+            | Self::ReadOtherwise { .. }
+            | Self::WaitsForItself { .. }
+            | Self::PsqlCommand { .. }
+            | Self::LeavesTheTenant { .. }
+            | Self::NeedsNoTransaction { .. }
+            | Self::Trespass { .. } => return None,
+        })
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.text() {
+            return f.write_str(text);
+        }
         match self {
-            Self::SetName => f.write_str("a set's name is made of a-z, 0-9, - and _"),
-            Self::FileName => f.write_str(
-                "not a migration's name; name it V{version}__{snake_name}.sql, as in V7__add_notes.sql, or move it out \
-                 of the folder",
-            ),
-            Self::Unversioned => f.write_str(
-                "unversioned migrations (U…) are not supported, because the order of their runs is not fixed; give it \
-                 a version (V…)",
-            ),
-            Self::VersionTooLarge => f.write_str("the version does not fit into 64 bits; use a smaller number"),
-            Self::NotUtf8 => f.write_str("not UTF-8; save the file as UTF-8"),
-            Self::ByteOrderMark => f.write_str("starts with a byte order mark; save the file as UTF-8 without it"),
-            Self::NulByte => f.write_str("contains a NUL byte, which PostgreSQL's protocol cannot carry; remove it"),
             Self::Twice { other } => write!(f, "the same migration as {other}; keep one of them"),
             Self::SameVersion { other, version } => {
                 write!(f, "version {version} is taken by {other}; give one of them the next free version")
@@ -128,10 +188,6 @@ impl fmt::Display for Problem {
                      applied already"
                 )
             }
-            Self::NoSuchMigration => {
-                f.write_str("the set has no such migration; name it as its file is named, without .sql: V7__add_notes")
-            }
-            Self::LateDirective => f.write_str("a directive must stand above the first statement"),
             Self::Unterminated { what } => write!(f, "this {what} is never closed"),
             Self::Ambiguous { what } => {
                 write!(f, "where this ends depends on the server's version, since {what}; write it another way")
@@ -146,11 +202,6 @@ impl fmt::Display for Problem {
                 "{statement} asks for another transaction than a migration has, which is READ COMMITTED and READ WRITE; \
                  leave the modes out"
             ),
-            Self::NeverCommitted => f.write_str("this BEGIN is never committed; add the COMMIT, or remove it"),
-            Self::AloneInBlock => f.write_str(
-                "this statement cannot run inside a transaction, and stands between BEGIN and COMMIT; move it out of the \
-                 block",
-            ),
             Self::EndsWithItsBlock { statement } => write!(
                 f,
                 "{statement} ends with its COMMIT, and the file goes on behind that; a file is one transaction, unless it says \
@@ -161,23 +212,10 @@ impl fmt::Display for Problem {
                 "behind {statement} the server would read strings otherwise than they are read here; write E'…' where a \
                  backslash is to mean something"
             ),
-            Self::SetsBeside => f.write_str(
-                "this sets something for the statements behind it, and does something else too, which is not known to be safe \
-                 to repeat for each of them; set it by SET, or say `-- migrate: no-transaction idempotent` on top \
-                 (MigrationSet::idempotent in code, for a file that is applied already)",
-            ),
             Self::WaitsForItself { statement } => write!(
                 f,
                 "{statement} wants every table for itself, those too in which the run holds its locks: it would wait for ever; \
                  name the tables, or run it by hand"
-            ),
-            Self::AsWrittenAlone => f.write_str(
-                "this runs alone, and what became of it is looked for by its names after a crash: MigrationSet::as_written is \
-                 not for a migration with such a statement; write the schema in front of the names",
-            ),
-            Self::Unread => f.write_str(
-                "this cannot run inside a transaction, and is of a form that is not understood, so that what became of it could \
-                 not be found out after a crash; write one statement for each object",
             ),
             Self::PsqlCommand { command } => {
                 write!(f, "{command} is a command of psql, which no server understands; remove the line")
@@ -194,28 +232,13 @@ impl fmt::Display for Problem {
                  `-- migrate: no-transaction` on top (MigrationSet::no_transaction in code, for a file that is applied \
                  already)"
             ),
-            Self::NotIdempotent => f.write_str(
-                "this statement cannot run inside a transaction, and a run that is cut off would not know whether it was \
-                 done; when it is safe to repeat, say `-- migrate: no-transaction idempotent` on top \
-                 (MigrationSet::idempotent in code, for a file that is applied already)",
-            ),
-            Self::ChangesTheServer => f.write_str(
-                "this changes the whole server, and would do so once for every tenant; do it once, in a migration of the shared set, or say \
-                 `-- migrate: allow-database` on top if that is what is meant (MigrationSet::allow_database in code, for a \
-                 file that is applied already)",
-            ),
-            Self::CopyStream => {
-                f.write_str("COPY from or to the client has no data stream in a migration; use INSERT … VALUES")
-            }
-            Self::AllowSchema => {
-                f.write_str("allow-schema takes the name of one schema, as in `allow-schema reporting`")
-            }
             Self::Trespass { schema } => write!(
                 f,
                 "changes schema {schema}, which is not the tenant's and would be changed by every tenant; leave the \
                  schema out, or say `-- migrate: allow-schema {schema}` on top if that is what is meant \
                  (MigrationSet::allow_schema in code, for a file that is applied already)"
             ),
+            _ => Ok(()),
         }
     }
 }

@@ -257,8 +257,8 @@ impl MigrationSet {
     }
 
     /// Checks that every migration of the set can be run, without a server: no statement that a migration cannot hold,
-    /// and none that a transaction refuses without the directive that takes it out of one. A
-    /// [`Migrator`](crate::Migrator) checks its sets itself, and the tenants' set also for what is not a tenant's.
+    /// and none that a transaction refuses without the directive that takes it out of one. What a tenants' set may not do
+    /// beside that is for [`Migrator::check`](crate::Migrator::check).
     ///
     /// # Errors
     ///

@@ -60,28 +60,34 @@ impl View for Script {
             return writeln!(page, "-- nothing to do");
         }
         writeln!(page, "-- psql --no-psqlrc --set ON_ERROR_STOP=on --file")?;
+        let mut is_left = false;
         for schema in &self.schemas {
             writeln!(page, "\n{}", schema.heading())?;
-            write_messages(&schema.messages, &paper.program, page)?;
+            let is_rest = write_messages(&schema.messages, is_left, &paper.program, page)?;
+            // The tenants come behind all of the shared set.
+            is_left |= is_rest && schema.tenant.is_none();
         }
         Ok(())
     }
 }
 
 /// A statement outside of a transaction is only safe with what a run writes down around it, which is not in its text: so
-/// it is shown, with what comes behind it, and left to the run.
-fn write_messages(messages: &[String], program: &str, page: &mut String) -> fmt::Result {
-    let transactions = messages.iter().take_while(|message| is_transaction(message)).count();
+/// it is shown, with what comes behind it, and left to the run; all of it when something in front is left. Says whether
+/// something is.
+fn write_messages(messages: &[String], is_left: bool, program: &str, page: &mut String) -> Result<bool, fmt::Error> {
+    let transactions = messages.iter().take_while(|message| !is_left && is_transaction(message)).count();
     let (script, rest) = messages.split_at(transactions);
     for message in script {
         // psql sends every statement alone, where a run sends one message, which is a transaction by that.
         writeln!(page, "BEGIN;\n{}\nCOMMIT;", message.trim_end())?;
     }
     if rest.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    writeln!(page, "-- left to `{program} up`, since it cannot run in a transaction, with what comes behind it:")?;
-    rest.iter().flat_map(|message| message.trim_end().lines()).try_for_each(|line| writeln!(page, "--   {line}"))
+    let why = if is_left { "since it comes behind something that is" } else { "since it cannot run in a transaction" };
+    writeln!(page, "-- left to `{program} up`, {why}, with what comes behind it:")?;
+    rest.iter().flat_map(|message| message.trim_end().lines()).try_for_each(|line| writeln!(page, "--   {line}"))?;
+    Ok(true)
 }
 
 fn is_transaction(message: &str) -> bool {
@@ -97,7 +103,7 @@ mod tests {
         let transaction = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED\n;\nSELECT 1\n;\n";
         let index = "CREATE INDEX CONCURRENTLY i\nON acme.t (a)";
         let mut page = String::new();
-        write_messages(&[transaction, index, transaction].map(str::to_owned), "orders", &mut page)?;
+        assert!(write_messages(&[transaction, index, transaction].map(str::to_owned), false, "orders", &mut page)?);
         let script = "\
 BEGIN;
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED
@@ -114,6 +120,9 @@ COMMIT;
 --   ;
 ";
         assert_eq!(page, script);
+        page.clear();
+        assert!(write_messages(&[transaction.to_owned()], true, "orders", &mut page)?);
+        assert!(page.lines().all(|line| line.starts_with("--")), "{page}");
         Ok(())
     }
 }
