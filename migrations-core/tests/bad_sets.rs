@@ -37,7 +37,6 @@ fn every_way_to_be_wrong_is_said() {
         ("twice", &[("V1__a.sql", b"SELECT 1"), ("old/V1__a.sql", b"SELECT 1")]),
         ("one version, two names", &[("V1__a.sql", b"SELECT 1"), ("V1__b.sql", b"SELECT 1")]),
         ("not UTF-8", &[("V1__a.sql", b"SELECT '\xff'")]),
-        ("byte order mark", &[("V1__a.sql", b"\xef\xbb\xbfSELECT 1")]),
         ("NUL byte", &[("V1__a.sql", b"SELECT 1;\nSELECT '\0'")]),
         ("unknown directive", &[("V1__a.sql", b"-- a comment\n-- migrate: no-transactions\nSELECT 1")]),
         ("directive without a colon", &[("V1__a.sql", b"-- migrate no-transaction\nSELECT 1")]),
@@ -114,4 +113,20 @@ fn a_directive_is_one_in_any_case_and_with_any_spacing() {
         let files: Files = Box::leak(Box::new([("V1__a.sql", &*sql)]));
         assert!(set(files).unwrap().check().is_ok(), "{comment}");
     }
+}
+
+#[test]
+fn what_is_run_instead_keeps_the_files_checksum() {
+    let file = set(&[("V1__a.sql", b"COPY t FROM stdin;\n1\n\\.\n")]).unwrap();
+    let before = file.digest();
+    let instead = file.run_instead("V1__a", || "INSERT INTO t VALUES (1)".to_owned()).unwrap();
+    assert_eq!(instead.digest(), before);
+    assert!(instead.check().is_ok());
+    assert_eq!(instead.migrations()[0].sql(), "INSERT INTO t VALUES (1)");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_sql() {
+    let with_mark = set(&[("V1__a.sql", b"\xef\xbb\xbfSELECT 1")]).unwrap();
+    assert_eq!(with_mark.migrations()[0].sql(), "SELECT 1");
 }

@@ -271,11 +271,14 @@ fn exceptions_in_code_for_files_that_are_applied_already() {
         ("V3__batches", "DO $$ BEGIN FOR i IN 1..3 LOOP UPDATE notes SET n = i; COMMIT; END LOOP; END $$;"),
         ("V4__almost", "-- migrate no-transaction\nDROP INDEX CONCURRENTLY notes_n;"),
         ("V5__path", "SET search_path = public;\nRESET search_path;\nCREATE TABLE after_all (id int);"),
+        ("V6__stream", "COPY notes (id, body) FROM stdin;\n1000\tfrom a stream\n\\.\n\\echo done\n"),
     ])
     .in_code(|set| {
         let set = set.no_transaction("V2__index").and_then(|set| set.idempotent("V3__batches"));
         let set = set.and_then(|set| set.no_transaction("V4__almost"));
-        set.and_then(|set| set.allow_settings("V5__path")).unwrap()
+        let set = set.and_then(|set| set.allow_settings("V5__path"));
+        let insert = || "INSERT INTO notes (id, body) VALUES (1000, 'from a stream')".to_owned();
+        set.and_then(|set| set.run_instead("V6__stream", insert)).unwrap()
     })
     .check();
 }
@@ -514,8 +517,8 @@ fn every_statement_in_the_table_of_refusals_is_refused_with_its_way_out() {
     assert!(refusals.len() > 15, "the table is read");
     for (statement, applied) in refusals {
         let text = Case::new(&[("V1__refused", statement.clone().leak())]).refusal();
-        let twin = applied.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or_default();
-        assert!(text.contains(twin), "{statement}: nothing of {twin}\n{text}");
+        let twin = applied.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap();
+        assert!(text.contains(&format!("MigrationSet::{twin}")), "{statement}: nothing of {twin}\n{text}");
         assert!(text.contains("V1__refused"), "{statement}: no place\n{text}");
     }
 }

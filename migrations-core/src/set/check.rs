@@ -20,7 +20,7 @@ pub(super) fn is_of_psql(text: &str, statement: &Statement) -> Option<(Problem, 
 
 /// Text that PostgreSQL's versions, or ours and theirs, split differently into words: what is a string to one could be a
 /// statement to another.
-pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(&'static str, usize)> {
+pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
     statement.words.windows(2).find_map(|words| {
         let [(first, before), (second, next)] = [&words[0], &words[1]].map(|word| (&text[word.range.clone()], word));
         if before.kind != WordKind::Literal {
@@ -28,11 +28,13 @@ pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(&'static s
         }
         let is_number = first.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         if is_number && before.range.end == next.range.start && next.kind != WordKind::Symbol {
-            return Some(("a number goes on with what is no digit", before.range.start));
+            let what = "a number goes on with what is no digit";
+            return Some((Problem::Ambiguous { what }, before.range.start));
         }
         // <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS>
         let has_escapes = first.starts_with(['e', 'E']) && second.starts_with('\'');
-        has_escapes.then_some(("a string with escapes goes on behind white space", before.range.start))
+        let what = "a string with escapes goes on behind white space";
+        has_escapes.then_some((Problem::Ambiguous { what }, before.range.start))
     })
 }
 

@@ -25,7 +25,6 @@ pub(crate) enum Problem {
     Unversioned,
     VersionTooLarge,
     NotUtf8,
-    ByteOrderMark,
     NulByte,
     Twice { other: String },
     SameVersion { other: String, version: i64 },
@@ -109,7 +108,6 @@ impl Problem {
             }
             Self::VersionTooLarge => "the version does not fit into 64 bits; use a smaller number",
             Self::NotUtf8 => "not UTF-8; save the file as UTF-8",
-            Self::ByteOrderMark => "starts with a byte order mark; save the file as UTF-8 without it",
             Self::NulByte => "contains a NUL byte, which PostgreSQL's protocol cannot carry; remove it",
             Self::NoSuchMigration => {
                 "the set has no such migration; name it as its file is named, without .sql: V7__add_notes"
@@ -166,9 +164,40 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(text) = self.text() {
-            return f.write_str(text);
+        match self.text() {
+            Some(text) => f.write_str(text)?,
+            None => self.write(f)?,
         }
+        if self.needs_another_text() {
+            f.write_str(" (MigrationSet::run_instead in code, for a file that is applied already)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Problem {
+    /// Whether nothing that can be said of the file helps, and the file itself would have to be another one.
+    fn needs_another_text(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownDirective { .. }
+                | Self::LateDirective
+                | Self::AllowSchema
+                | Self::NeverCommitted
+                | Self::AloneInBlock
+                | Self::AsWrittenAlone
+                | Self::Unread
+                | Self::Ambiguous { .. }
+                | Self::TransactionControl { .. }
+                | Self::TransactionMode { .. }
+                | Self::ReadOtherwise { .. }
+                | Self::WaitsForItself { .. }
+                | Self::PsqlCommand { .. }
+                | Self::CopyStream
+        )
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice { other } => write!(f, "the same migration as {other}; keep one of them"),
             Self::SameVersion { other, version } => {

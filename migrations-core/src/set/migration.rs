@@ -10,7 +10,7 @@ use super::extension::Extension;
 use super::facts::Facts;
 use super::outside::{Action, Kind, Outside};
 use super::session::{self, Leaving};
-use super::statement::{Statement, comments, split};
+use super::statement::{Comment, Statement, comments, split};
 use super::targets::{Qualified, Targets};
 use super::{check, file_name, isolation};
 use crate::excerpt::Excerpt;
@@ -70,21 +70,19 @@ impl Migration {
     pub(super) fn read(set: &str, file: &str, stem: &str, sql: &str) -> Result<Self, SetError> {
         let (version, name) = file_name::parse(stem).map_err(|problem| SetError::file(set, file, problem))?;
         // As refinery would hash it on a platform with another line ending.
-        let sql = sql.replace("\r\n", "\n");
+        let written = sql.replace("\r\n", "\n");
+        let title = format!("V{version}__{name}");
+        let recorded =
+            Recorded::unapplied(&title, &written).map_err(|_| SetError::file(set, file, Problem::FileName))?;
+        let checksum_int4 = i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &written));
+        // A byte order mark is no part of the SQL.
+        let sql = written.strip_prefix('\u{feff}').map_or(written.clone(), str::to_owned);
         let fail = |offset, problem| SetError::at(set, file, &sql, offset, problem);
-        if sql.starts_with('\u{feff}') {
-            return Err(SetError::file(set, file, Problem::ByteOrderMark));
-        }
         if let Some(offset) = sql.find('\0') {
             return Err(fail(offset, Problem::NulByte));
         }
-        let directives = Directives::read(&sql).map_err(|(problem, offset)| fail(offset, problem))?;
+        let directives = Directives::read(&sql);
         let statements = split(&sql).map_err(|found| fail(found.offset, Problem::Unterminated { what: found.what }))?;
-        if let Some((what, offset)) = statements.iter().find_map(|statement| check::ambiguous(&sql, statement)) {
-            return Err(fail(offset, Problem::Ambiguous { what }));
-        }
-        let title = format!("V{version}__{name}");
-        let recorded = Recorded::unapplied(&title, &sql).map_err(|_| SetError::file(set, file, Problem::FileName))?;
         let adds_enum_value = adds_enum_value(&sql);
         Ok(Self {
             version,
@@ -96,7 +94,7 @@ impl Migration {
             defers: sql.to_ascii_lowercase().contains("deferr"),
             adds_enum_value,
             facts: Facts::of(&sql, &statements),
-            checksum_int4: i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &sql)),
+            checksum_int4,
             recorded,
             sql,
         })
@@ -117,7 +115,7 @@ impl Migration {
         &self.file
     }
 
-    /// The SQL, with `\n` for line ends.
+    /// The SQL that is run, with `\n` for line ends: the file's, unless the set runs another one instead.
     pub fn sql(&self) -> &str {
         &self.sql
     }
@@ -241,6 +239,13 @@ impl Migration {
         self.in_code.as_written = true;
     }
 
+    /// Runs this in place of its file, whose name and checksum stay.
+    pub(super) fn run_instead(&mut self, set: &str, sql: &str) -> Result<(), SetError> {
+        let instead = Self::read(set, &format!("{} (run instead)", self.file), &self.title, sql)?;
+        *self = Self { recorded: self.recorded.clone(), checksum_int4: self.checksum_int4, ..instead };
+        Ok(())
+    }
+
     pub(super) fn allow_settings(&mut self) {
         self.in_code.settings = true;
     }
@@ -254,7 +259,7 @@ impl Migration {
 
     /// Reads it again with what is said of it in code, which answers a comment that is almost a directive.
     fn read_again(&mut self) {
-        self.directives.misspelt = None;
+        self.directives.problem = None;
         let statements = split(&self.sql).unwrap_or_default();
         self.reading = Reading::new(&self.sql, &statements, &self.directives);
     }
@@ -331,7 +336,7 @@ impl Reading {
             targets: Targets::of(sql, statements, |statement| runs_alone(sql, statement)),
             extensions: statements.iter().filter_map(|statement| Extension::read(sql, statement)).collect(),
             leavings: statements.iter().filter_map(|statement| session::leaves_the_tenant(sql, statement)).collect(),
-            problem: directives.misspelt.clone(),
+            problem: directives.problem.clone(),
             ..Self::default()
         };
         if let Err(problem) = reading.read_blocks(sql, statements, directives) {
@@ -347,7 +352,8 @@ impl Reading {
         directives: &Directives,
     ) -> Result<(), (Problem, usize)> {
         let problem = statements.iter().find_map(|statement| {
-            check::copies_a_stream(sql, statement)
+            check::ambiguous(sql, statement)
+                .or_else(|| check::copies_a_stream(sql, statement))
                 .or_else(|| check::is_of_psql(sql, statement))
                 .or_else(|| session::refused(sql, statement))
         });
@@ -385,41 +391,45 @@ struct Directives {
     idempotent: bool,
     allowed_schemas: Vec<String>,
     allows_database: bool,
-    /// A comment that is almost a directive.
-    misspelt: Option<(Problem, usize)>,
+    /// A comment that is almost a directive, or one that is none that is known.
+    problem: Option<(Problem, usize)>,
 }
 
 impl Directives {
-    fn read(sql: &str) -> Result<Self, (Problem, usize)> {
+    fn read(sql: &str) -> Self {
         // sqlx's own, which has to be the first thing in a file.
         let first_line = sql.lines().next().unwrap_or_default().trim_end();
         let mut directives = Self { no_transaction: first_line == "-- no-transaction", ..Self::default() };
         for comment in comments(sql) {
-            let Some(directive) = directive(comment.text) else {
-                if let Some(meant) = misspelt(comment.text) {
-                    directives.misspelt.get_or_insert((Problem::MisspeltDirective { meant }, comment.offset));
-                }
-                continue;
-            };
-            if !comment.on_top {
-                return Err((Problem::LateDirective, comment.offset));
-            }
-            let words: Vec<&str> = directive.split_whitespace().collect();
-            let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
-            match words[..] {
-                [word] if is(word, "no-transaction") => directives.no_transaction = true,
-                [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
-                    (directives.no_transaction, directives.idempotent) = (true, true);
-                }
-                [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
-                    directives.allowed_schemas.push(schema.to_owned());
-                }
-                [word] if is(word, "allow-database") => directives.allows_database = true,
-                [word, ..] if is(word, "allow-schema") => return Err((Problem::AllowSchema, comment.offset)),
-                _ => return Err((Problem::UnknownDirective { directive: directive.to_owned() }, comment.offset)),
+            if let Err(problem) = directives.comment(&comment) {
+                directives.problem.get_or_insert((problem, comment.offset));
             }
         }
-        Ok(directives)
+        directives
+    }
+
+    fn comment(&mut self, comment: &Comment<'_>) -> Result<(), Problem> {
+        let Some(directive) = directive(comment.text) else {
+            return misspelt(comment.text).map_or(Ok(()), |meant| Err(Problem::MisspeltDirective { meant }));
+        };
+        if !comment.on_top {
+            return Err(Problem::LateDirective);
+        }
+        let words: Vec<&str> = directive.split_whitespace().collect();
+        let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+        match words[..] {
+            [word] if is(word, "no-transaction") => self.no_transaction = true,
+            [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
+                (self.no_transaction, self.idempotent) = (true, true);
+            }
+            [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
+                self.allowed_schemas.push(schema.to_owned());
+            }
+            [word] if is(word, "allow-database") => self.allows_database = true,
+            [word, ..] if is(word, "allow-schema") => return Err(Problem::AllowSchema),
+            _ => return Err(Problem::UnknownDirective { directive: directive.to_owned() }),
+        }
+        Ok(())
     }
 }
 

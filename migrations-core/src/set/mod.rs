@@ -181,6 +181,30 @@ impl MigrationSet {
         Ok(self)
     }
 
+    /// Runs this SQL in place of a migration's file, which keeps its name and its checksum. For a file that is applied already,
+    /// cannot be edited, and holds what is refused: `COPY … FROM stdin` as `INSERT`s, for one. Schemas that have the file
+    /// are not touched; the SQL is for those that lack it, and has to do what the file did. It may have directives of its own;
+    /// other exceptions for the migration are to be made behind this one.
+    ///
+    /// ```
+    /// use migrations_core::MigrationSet;
+    ///
+    /// let set = MigrationSet::new("tenant")?
+    ///     .with_migration("V1__plans", || "CREATE TABLE t (n int); COPY t FROM stdin;".to_owned())?
+    ///     .run_instead("V1__plans", || "CREATE TABLE t (n int); INSERT INTO t VALUES (1)".to_owned())?;
+    /// # set.check()?;
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the set has no migration of this title, and a [`SetError`], as in [`with_migration`](Self::with_migration).
+    pub fn run_instead(mut self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, crate::Error> {
+        let set = self.name.clone();
+        self.migration_mut(title)?.run_instead(set.as_str(), &sql())?;
+        Ok(self)
+    }
+
     /// Lets a tenant's migration set its own `search_path` or role, as in `SET search_path = …` and `RESET ROLE`. For a
     /// file that is applied already and cannot be edited. What it sets holds until its end. Names that it changes are
     /// the tenant's all the same, unless it is [`as_written`](Self::as_written) too.
