@@ -8,7 +8,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 use crate::running_hash::write;
-use crate::set::{Migration, MigrationSet, Unit};
+use crate::set::{Migration, Unit};
 use crate::sql::OrNull;
 
 /// A mark as the registry has it. Older binaries mark only what was begun, with the checksum of the whole file.
@@ -54,7 +54,7 @@ pub(crate) enum Unknown {
     Edited,
     /// It is about a schema of that name that is not there any more.
     Replaced,
-    /// It is another migration's, which is to go on behind this one.
+    /// It is another migration's, which is not finished.
     AnotherMigrations,
 }
 
@@ -114,8 +114,8 @@ impl Found {
         self.mark.map_or_else(|| "(NULL, NULL, NULL, NULL)".to_owned(), |mark| format!("({})", mark.to_sql()))
     }
 
-    /// How far a migration of the set has come.
-    pub(crate) fn progress(self, set: &MigrationSet, migration: &Migration) -> Progress {
+    /// How far a migration has come.
+    pub(crate) fn progress(self, migration: &Migration) -> Progress {
         let Some(mark) = self.mark else { return Progress::Before(0) };
         if !self.is_about_this_schema || mark.before.is_none() && mark.next.is_none() {
             return Progress::Unknown(Unknown::Replaced);
@@ -132,9 +132,7 @@ impl Found {
         }
         match units.get(done) {
             Some(unit) if mark.is_old(migration, unit) => Progress::In(done),
-            _ if mark.version != migration.version() && set.has_version(mark.version) => {
-                Progress::Unknown(Unknown::AnotherMigrations)
-            }
+            _ if mark.version != migration.version() => Progress::Unknown(Unknown::AnotherMigrations),
             _ => Progress::Unknown(Unknown::Edited),
         }
     }
@@ -178,18 +176,14 @@ mod tests {
     use super::*;
     use crate::set::MigrationSet;
 
-    fn set(sql: &str) -> MigrationSet {
+    fn migration(sql: &str) -> Migration {
         let set = MigrationSet::new("tenant")
             .and_then(|set| set.with_migration("V1__x", || format!("-- migrate: no-transaction\n{sql}")));
-        set.unwrap_or_else(|error| unreachable!("{error}"))
-    }
-
-    fn migration(sql: &str) -> Migration {
-        set(sql).migrations()[0].clone()
+        set.unwrap_or_else(|error| unreachable!("{error}")).migrations()[0].clone()
     }
 
     fn progress(mark: Mark, sql: &str) -> Progress {
-        Found::new(mark).progress(&set(sql), &migration(sql))
+        Found::new(mark).progress(&migration(sql))
     }
 
     #[test]
@@ -211,10 +205,9 @@ mod tests {
         }
         assert_eq!(progress(Mark::before(&old, 0), "SELECT 2"), Progress::Before(0));
         let elsewhere = Found { mark: Some(Mark::before(&old, 2)), is_about_this_schema: false };
-        let set = set("SELECT 1; VACUUM a; SELECT 3");
-        assert_eq!(elsewhere.progress(&set, &old), Progress::Unknown(Unknown::Replaced));
+        assert_eq!(elsewhere.progress(&old), Progress::Unknown(Unknown::Replaced));
         let another = Mark { version: 7, ..Mark::before(&migration("SELECT 2"), 1) };
-        assert_eq!(Found::new(another).progress(&set, &old), Progress::Unknown(Unknown::Edited));
+        assert_eq!(Found::new(another).progress(&old), Progress::Unknown(Unknown::AnotherMigrations));
     }
 
     #[test]

@@ -436,7 +436,11 @@ impl<'a> Job<'a> {
         let Some([first, .., last] | [first @ last]) = self.set.migrations().get(migrations.clone()) else {
             return String::new();
         };
-        let is_over = format!("t.in_flight_version BETWEEN {} AND {}", first.version(), last.version());
+        // One that ran outside of a transaction may have gone on under another version.
+        let is_over = match (first, last) {
+            (only, _) if migrations.len() == 1 && only.is_outside_a_transaction() => "true".to_owned(),
+            _ => format!("t.in_flight_version BETWEEN {} AND {}", first.version(), last.version()),
+        };
         let [version, statement, file, text] = MARK;
         let stays = |name: &str| format!("{name} = CASE WHEN {is_over} THEN NULL ELSE t.{name} END, ");
         let tells = |name: &str| {

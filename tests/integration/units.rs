@@ -175,9 +175,14 @@ fn a_half_done_migration_is_remembered_by_a_release_without_it() {
     let test = failed(HALF);
     let hotfix = ("V3__hotfix", "INSERT INTO log VALUES ('hotfix')");
     assert!(migrator(&[LOG, hotfix]).run(test.database()).unwrap().is_success());
+    let other = ("V4__other", "-- migrate: no-transaction\nINSERT INTO log VALUES ('other')");
+    let refused = migrator(&[LOG, hotfix, other]).run(test.database()).unwrap();
+    assert!(refused.failures[0].to_string().contains("finish version 2 as it was"), "{}", refused.failures[0]);
     let again = format!("{HEAD}{}", HALF.replace("nmae", "'b'"));
-    assert!(migrator(&[LOG, hotfix, ("V4__units", &again)]).run(test.database()).unwrap().is_success());
-    assert_eq!(steps(&test, "acme"), ["a", "b", "hotfix"]);
+    let other = ("V5__other", other.1);
+    assert!(migrator(&[LOG, hotfix, ("V4__units", &again), other]).run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["a", "b", "hotfix", "other"]);
+    assert_eq!(column(&test, "SELECT in_flight_version::text FROM migrations.tenants"), [""]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Session<'_> {
         // none would get on.
         let _turn = (!direct.is_set).then(|| settings.pooled.lock().unwrap_or_else(PoisonError::into_inner));
         let done = telling_when_slow(tell, || self.hold(job, index, &mut direct)).and_then(|mut mark| {
-            let progress = mark.progress(job.set, migration);
+            let progress = mark.progress(migration);
             if let Progress::Unknown(why) = progress
                 && (why == Unknown::AnotherMigrations || outside.has_transactions() && !migration.is_idempotent())
             {
@@ -182,9 +182,9 @@ fn unknown(job: &Job<'_>, migration: &Migration, found: Found, why: Unknown) -> 
              restored, so that it is not known what is done in it; {repeat}; {anew}"
         ),
         Unknown::AnotherMigrations => format!(
-            "a run stopped in the middle of version {version}, which is to go on first; a migration that is put in front of it \
-             meanwhile has to run in a transaction: leave out `-- migrate: no-transaction`, or give it a version behind \
-             {version}; {anew}"
+            "a run stopped in the middle of version {version}, which is to go on first; a migration that comes in front of it, \
+             or without it, has to run in a transaction meanwhile: finish version {version} as it was, or leave out \
+             `-- migrate: no-transaction` here; {anew}"
         ),
     };
     let mut failure = failure(job, Reason::Refused(reason));

@@ -314,11 +314,6 @@ impl MigrationSet {
         names
     }
 
-    /// Whether one of its migrations has this version.
-    pub(crate) fn has_version(&self, version: i64) -> bool {
-        self.migrations.binary_search_by_key(&version, Migration::version).is_ok()
-    }
-
     /// How many migrations are applied to a schema in this state; `None` when it is not a state of this set.
     pub(crate) fn position(&self, digest: Digest) -> Option<usize> {
         self.digests.iter().position(|known| *known == digest)

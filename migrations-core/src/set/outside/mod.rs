@@ -88,7 +88,7 @@ impl Outside {
 
     /// What is set in front of a unit.
     pub(crate) fn settings_for<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a Range<usize>> {
-        self.settings.iter().filter(|setting| setting.end <= unit.range.start)
+        self.settings.iter().take_while(|setting| setting.end <= unit.range.start)
     }
 
     /// Whether a part of it cannot be known to be done by a look at the schema.

@@ -95,10 +95,12 @@ impl Targets {
         let plain = format!("{}.", Ident(schema));
         let in_literal = plain.replace('\'', "''");
         let mut qualified = Qualified { starts_at: part.start, ..Qualified::default() };
-        qualified.text.reserve(part.len() + self.places.len() * plain.len());
+        let place_at = |offset: usize| self.places.partition_point(|place| place.offset < offset);
+        let places = &self.places[place_at(part.start)..place_at(part.end)];
+        qualified.text.reserve(part.len() + places.len() * plain.len());
         let is_blank = |offset: usize| blanks.iter().any(|blank| blank.contains(&offset));
         let mut copied = part.start;
-        for place in self.places.iter().filter(|place| part.contains(&place.offset) && !is_blank(place.offset)) {
+        for place in places.iter().filter(|place| !is_blank(place.offset)) {
             let prefix = match place.prefix {
                 Prefix::Schema => &plain,
                 Prefix::SchemaInLiteral => &in_literal,
