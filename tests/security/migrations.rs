@@ -16,7 +16,9 @@ fn set(migrations: &[(&str, &str)]) -> Result<MigrationSet, Error> {
 }
 
 fn migrator(migrations: &[(&str, &str)]) -> Result<Migrator, Error> {
-    Ok(Migrator::new(MigrationSet::new("shared")?, set(migrations)?))
+    let migrator = Migrator::new(MigrationSet::new("shared")?, set(migrations)?);
+    migrator.check()?;
+    Ok(migrator)
 }
 
 /// What a tenant is known to hold.
@@ -114,24 +116,37 @@ fn what_is_left_open_is_refused_before_a_connection() {
     }
 }
 
+/// The migration behind it fails: where a `COMMIT` reaches the server, something stays.
 #[test]
-fn what_would_end_the_transaction_is_refused_however_it_is_written() {
+fn what_would_end_the_transaction_does_not_reach_the_server_however_it_is_written() {
+    let test = TestDatabase::new().unwrap();
     for sql in [
         "COMMIT",
         "SELECT 1; commit work",
         "SELECT 1; /* a */ COMMIT",
         "SELECT 1 -- a\r; COMMIT",
-        "SELECT 1; -- a\rROLLBACK",
-        "SELECT 'a\\'; COMMIT; --'",
+        "BEGIN; SELECT 'a\\'; COMMIT; --'",
         "SELECT 1 AS a$$; COMMIT; SELECT 2 AS b$$",
         "SELECT 1 AS é$$; COMMIT; SELECT 2 AS 😀$$",
         "SELECT $a$ $b$a$; COMMIT",
-        "SELECT 1; END",
+        "START TRANSACTION; SELECT 1; END",
         ";COMMIT",
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$; COMMIT",
-        "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2); COMMIT",
+        "CREATE TABLE t (); CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2); COMMIT",
+        "CREATE TABLE t AS SELECT begin atomic FROM (SELECT 1 AS begin) AS x; COMMIT",
+        "BEGIN; COMMIT; BEGIN; SELECT 1; COMMIT",
     ] {
+        let migrator =
+            migrator(&[("V1__before", "CREATE TABLE before ()"), ("V2__ends", sql), ("V3__fails", "SELECT 1 / 0")]);
+        let failed = migrator.unwrap().get_or_create_tenant(test.database(), &"acme".parse().unwrap()).unwrap_err();
+        assert!(failed.to_string().contains("22012"), "{sql:?}: {failed}");
+        let stays = "SELECT count(*) FROM pg_namespace WHERE nspname = 'acme' OR nspname LIKE '\\_\\_spare%'";
+        assert_eq!(test.client().unwrap().query_one(stays, &[]).unwrap().get::<_, i64>(0), 0, "{sql:?}");
+    }
+    for sql in
+        ["SELECT 1; -- a\rROLLBACK", "ABORT", "SELECT 1; COMMIT AND CHAIN", "SAVEPOINT a", "PREPARE TRANSACTION 'a'"]
+    {
         assert!(matches!(migrator(&[("V1__ends", sql)]), Err(Error::Set(_))), "{sql:?}");
     }
 }
@@ -177,6 +192,8 @@ fn pieces() -> impl Strategy<Value = String> {
         "1e",
         "CREATE TABLE before ()",
         "DROP TABLE IF EXISTS after",
+        ";BEGIN;",
+        ";COMMIT;",
     ]);
     prop::collection::vec(piece, 1..9).prop_map(|pieces| format!("SELECT 0{}", pieces.concat()))
 }
@@ -199,9 +216,8 @@ fn any_text_is_refused_fails_whole_or_is_applied_whole() {
 #[test]
 fn what_the_server_reads_otherwise_is_refused() {
     for sql in [
-        // Key words that are names: the body is closed, or was never open.
+        // A key word that is a name: the body is closed.
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS case; END; COMMIT",
-        "CREATE TABLE t AS SELECT begin atomic FROM (SELECT 1 AS begin) AS x; COMMIT",
         // It ends the block that looks for trespasses.
         "-- migrate: allow-schema $migrate$\nSELECT 1",
     ] {
