@@ -1,6 +1,7 @@
 //! What a run would send, without sending it: the same scripts, made from the same plan.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::apply::Session;
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::name::TenantName;
 use crate::options::RunOptions;
 use crate::plan::{self, Claim, PAGE, Question, Resolver};
 use crate::script::{Job, Origin, Owner, Step};
-use crate::set::{MigrationSet, SetName};
+use crate::set::{Migration, MigrationSet, SetName};
 use crate::settings::Settings;
 use crate::stage::Sets;
 
@@ -128,18 +129,28 @@ fn rehearsal(job: &Job<'_>) -> Rehearsal {
                 origin = Origin::Exists;
             }
             Step::Outside(index) => {
-                let migration = &job.set.migrations()[index];
-                let outside = migration.outside();
-                let mut sent = Vec::new();
-                for unit in outside.iter().flat_map(|outside| outside.units()) {
-                    sent.extend(outside.iter().flat_map(|outside| outside.settings_for(unit)).cloned());
-                    sent.push(unit.range.clone());
-                }
-                sent.dedup();
-                messages.extend(sent.into_iter().map(|part| job.text(migration, Some(part)).text));
+                messages.extend(units(job, &job.set.migrations()[index]));
             }
         }
     }
     let migrations = job.set.migrations()[job.applied..].iter().map(|migration| migration.title().to_owned()).collect();
     Rehearsal { set: job.set.name().clone(), tenant: job.tenant().cloned(), migrations, messages }
+}
+
+/// The statements of a migration that runs outside a transaction, and what is set for them.
+fn units(job: &Job<'_>, migration: &Migration) -> Vec<String> {
+    let text = |part: &Range<usize>| job.text(migration, Some(part.clone())).text;
+    let (mut messages, mut set) = (Vec::new(), 0);
+    for (outside, unit) in
+        migration.outside().iter().flat_map(|outside| outside.units().iter().map(move |unit| (outside, unit)))
+    {
+        let settings: Vec<_> = outside.settings_for(unit).skip(set).map(text).collect();
+        set += settings.len();
+        messages.extend(settings);
+        let is_in = |statement: &&Range<usize>| unit.range.start <= statement.start && statement.end <= unit.range.end;
+        let is_block = migration.statements().iter().filter(is_in).count() > 1;
+        let unit = text(&unit.range);
+        messages.push(if is_block { format!("BEGIN;\n{unit};\nCOMMIT") } else { unit });
+    }
+    messages
 }

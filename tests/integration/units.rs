@@ -53,6 +53,10 @@ fn statements_of_every_kind_stand_in_one_file() {
     let newer =
         migrator(&[LOG, ("V2__kinds", KINDS), ("V3__zone", "INSERT INTO log VALUES (current_setting('timezone'))")]);
     let zone = column(&test, "SELECT current_setting('timezone')").remove(0);
+    let rehearsed = newer.rehearse(test.database(), &RunOptions::new()).unwrap().remove(0).messages;
+    assert_eq!(rehearsed[0], "SET timezone = 'Asia/Tokyo'");
+    assert_eq!(rehearsed.iter().filter(|message| message.starts_with("SET timezone")).count(), 1);
+    assert!(rehearsed.iter().any(|message| message.starts_with("BEGIN;\nINSERT") && message.ends_with("COMMIT")));
     let report = newer.run_with(test.database(), &RunOptions::new().create([name("newer")])).unwrap();
     assert!(report.is_success(), "{:?}", report.failures);
     for tenant in ["older", "newer"] {
