@@ -284,8 +284,8 @@ impl Migration {
         &self.reading.statements
     }
 
-    /// Where the text of a unit or a setting does, when it is sent to a schema: the schema is in front of every name that it
-    /// changes. Of the whole text without a range; what cannot run in a transaction is left out of it then.
+    /// The text as it is sent to a schema, with the schema in front of every name that it changes: all of it, or one unit or
+    /// setting. What cannot run in a transaction is left out of the whole.
     pub(crate) fn qualified(&self, schema: &str, part: Option<Range<usize>>, whose: Whose) -> Qualified {
         let mut blanks = self.reading.key_words.clone();
         if part.is_none() {
@@ -295,16 +295,11 @@ impl Migration {
             blanks.extend(self.reading.extensions.iter().map(|extension| extension.range.clone()));
         }
         blanks.sort_unstable_by_key(|range| range.start);
-        let none = Targets::default();
         // What follows a path of the migration's own means other schemas, and is not ours to say.
         let path = self.reading.leavings.iter().find(|found| found.changes_path && whose == Whose::Shared);
-        let until = path.map(|found| found.offset);
-        let until = if self.in_code.as_written { Some(0) } else { until };
-        let targets = match until {
-            None => &self.reading.targets,
-            Some(0) => &none,
-            Some(offset) => &self.reading.targets.before(offset),
-        };
+        let as_written_from = if self.in_code.as_written { Some(0) } else { path.map(|found| found.offset) };
+        let in_front = as_written_from.map(|offset| self.reading.targets.before(offset));
+        let targets = in_front.as_ref().unwrap_or(&self.reading.targets);
         targets.qualify(&self.sql, part.unwrap_or(0..self.sql.len()), &blanks, schema)
     }
 
