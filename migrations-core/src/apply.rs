@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
                     {
                         smaller = job.steps();
                     }
-                    if is_about && smaller.first() != Some(&step) && !job.is_new_tenant() {
+                    if is_about && smaller.first() != Some(&step) && !job.is_new_tenant() && job.rename_to.is_none() {
                         steps = VecDeque::from(smaller);
                         continue;
                     }

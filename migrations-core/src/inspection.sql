@@ -13,7 +13,8 @@ DECLARE
     outside text;
 BEGIN
     WITH locked AS MATERIALIZED (
-        SELECT relation AS oid, bool_or(mode = 'RowExclusiveLock') AS is_written
+        SELECT relation AS oid, bool_or(mode = 'RowExclusiveLock') AS is_written,
+            bool_or(mode <> 'RowExclusiveLock') AS is_altered
         FROM pg_locks
         WHERE locktype = 'relation' AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock')
             AND database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -30,6 +31,25 @@ BEGIN
         FROM pg_class c
         -- A foreign key marks the table that it refers to as having triggers.
         WHERE %ours% AND c.oid NOT IN (SELECT confrelid FROM constraints)
+        UNION ALL
+        -- Nothing of another tenant is altered without such a lock, but what is looked for below.
+        SELECT 'relation ' || c.oid::regclass, c.relnamespace
+        FROM locked l JOIN pg_class c ON c.oid = l.oid
+        WHERE l.is_altered OR c.relkind = 'S'
+        UNION ALL
+        SELECT 'type ' || t.oid::regtype, t.typnamespace
+        FROM pg_type t WHERE t.oid IN (SELECT e.enumtypid FROM pg_enum e WHERE %ours%)
+        UNION ALL
+        SELECT 'policy ' || p.polname, c.relnamespace
+        FROM (SELECT polname, polrelid FROM pg_policy WHERE %ours%) AS p JOIN pg_class c ON c.oid = p.polrelid
+        UNION ALL
+        SELECT 'statistics ' || stxname, stxnamespace FROM pg_statistic_ext WHERE %ours%
+        UNION ALL
+        SELECT 'collation ' || collname, collnamespace FROM pg_collation WHERE %ours%
+        UNION ALL
+        SELECT 'operator ' || oprname, oprnamespace FROM pg_operator WHERE %ours%
+        UNION ALL
+        SELECT 'default privileges', defaclnamespace FROM pg_default_acl WHERE %ours%
         UNION ALL
         SELECT 'rows of ' || c.oid::regclass, c.relnamespace
         FROM locked l JOIN pg_class c ON c.oid = l.oid

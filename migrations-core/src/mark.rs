@@ -122,17 +122,27 @@ impl Found {
         }
         let units = units(migration);
         let done = usize::try_from(mark.done).unwrap_or(usize::MAX);
-        // A file that was given another version has the same text.
-        if done <= units.len() && mark.before == Mark::before(migration, done).before {
-            return match mark.next {
-                None => Progress::Before(done),
-                next if next == Mark::begun(migration, done, &[]).next => Progress::In(done),
-                Some(_) => Progress::Doubt(done),
+        let is_same_so_far = done <= units.len() && mark.before == Mark::before(migration, done).before;
+        let begun = || (done..units.len()).find(|&number| mark.next == Mark::begun(migration, number, &[]).next);
+        if mark.version != migration.version() {
+            // A file that was given another version has the same text.
+            let is_this_one = is_same_so_far && (done > 0 || mark.next.is_none() || begun().is_some());
+            if !is_this_one {
+                return Progress::Unknown(Unknown::AnotherMigrations);
+            }
+        }
+        if is_same_so_far {
+            return match (mark.next, begun()) {
+                (None, _) => Progress::Before(done),
+                (Some(_), Some(number)) if number == done => Progress::In(done),
+                (Some(IN_DOUBT), _) | (Some(_), Some(_)) => Progress::Doubt(done),
+                // What an index without a name is told by is looked at with it.
+                (Some(_), None) if units.get(done).is_some_and(Unit::makes_an_unnamed_index) => Progress::Doubt(done),
+                (Some(_), None) => Progress::Unknown(Unknown::Edited),
             };
         }
         match units.get(done) {
             Some(unit) if mark.is_old(migration, unit) => Progress::In(done),
-            _ if mark.version != migration.version() => Progress::Unknown(Unknown::AnotherMigrations),
             _ => Progress::Unknown(Unknown::Edited),
         }
     }
@@ -192,8 +202,19 @@ mod tests {
         let (done, begun) = (Mark::before(&old, 1), Mark::begun(&old, 1, &[]));
         assert_eq!(progress(done, "SELECT 1; SELECT 2"), Progress::Before(1));
         assert_eq!(progress(begun, "SELECT 1; VACUUM a; SELECT 4"), Progress::In(1));
-        assert_eq!(progress(begun, "SELECT 1; VACUUM b"), Progress::Doubt(1));
-        assert_eq!(progress(begun, "SELECT 1"), Progress::Doubt(1));
+        assert_eq!(progress(begun, "SELECT 1; SELECT 2; VACUUM a"), Progress::Doubt(1), "it stands elsewhere");
+        assert_eq!(
+            progress(begun, "SELECT 1; VACUUM b"),
+            Progress::Unknown(Unknown::Edited),
+            "what it left is not known"
+        );
+        assert_eq!(progress(begun, "SELECT 1"), Progress::Unknown(Unknown::Edited));
+        assert_eq!(progress(Mark::in_doubt(&old, 1), "SELECT 1; VACUUM b"), Progress::Doubt(1));
+        let elsewhere = |mark: Mark| Mark { version: 7, ..mark };
+        assert_eq!(progress(elsewhere(done), "SELECT 1; SELECT 2"), Progress::Before(1));
+        assert_eq!(progress(elsewhere(Mark::begun(&old, 0, &[])), "SELECT 1"), Progress::In(0));
+        let another = Progress::Unknown(Unknown::AnotherMigrations);
+        assert_eq!(progress(elsewhere(Mark::begun(&old, 0, &[])), "SELECT 2"), another);
         assert_eq!(progress(Mark::before(&old, 3), "SELECT 1; VACUUM a; SELECT 3"), Progress::Before(3));
     }
 

@@ -71,12 +71,18 @@ impl<'a> Provisioning<'a> {
 
     /// Makes the tenant in several transactions, of which the last one shows it.
     fn create_in_parts(&self, session: &mut Session<'_>, name: &TenantName, id: Option<i64>) -> Result<bool, Error> {
-        let hidden = TenantName::for_unfinished(fastrand::u64(..));
-        let made = self.create_as(session, &Job { rename_to: Some(name), ..self.job(&hidden, id) }, name);
-        if !matches!(made, Ok(true)) {
-            self.discard(session, &hidden);
+        loop {
+            let level = self.settings.commits.level();
+            let hidden = TenantName::for_unfinished(fastrand::u64(..));
+            let made = self.create_as(session, &Job { rename_to: Some(name), ..self.job(&hidden, id) }, name);
+            if !matches!(made, Ok(true)) {
+                self.discard(session, &hidden);
+            }
+            // Anew, with more commits: what was tried has left its traces, in sequences for one.
+            if !matches!(&made, Err(Error::Failed(_))) || self.settings.commits.level() == level {
+                return made;
+            }
         }
-        made
     }
 
     /// Goes on where a schema stands that is made in several transactions; `false` when the tenant is there.

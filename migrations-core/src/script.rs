@@ -449,24 +449,25 @@ impl<'a> Job<'a> {
         [stays(version), stays(statement), tells(file), tells(text)].concat()
     }
 
-    /// Raises when one of these migrations, which run in a transaction, has done a part of its work outside of one.
+    /// Raises when a migration has done a part of its work outside of a transaction, and is not one of those behind these.
     fn unless_half_done(&self, migrations: &Range<usize>) -> String {
-        let migrations = self.set.migrations().get(migrations.clone()).unwrap_or_default();
-        let (Some(first), Some(last), Origin::Exists) = (migrations.first(), migrations.last(), self.origin) else {
+        if self.origin != Origin::Exists {
             return String::new();
-        };
+        }
+        let later = self.set.migrations().get(migrations.end..).unwrap_or_default().iter();
+        let later = later.filter(|migration| migration.is_outside_a_transaction());
+        let later: Vec<_> = later.map(|migration| migration.version().to_string()).collect();
         let (table, condition) = self.row();
         let schema = Literal(self.schema());
         format!(
             "  IF EXISTS (SELECT FROM {table} WHERE {condition} AND schema_name = {schema} \
-             AND in_flight_version BETWEEN {} AND {} AND in_flight_statement > 0) THEN
-    RAISE EXCEPTION 'a run stopped in the middle of version %, which ran outside of a transaction, and is to run in one now',
+             AND in_flight_version <> ALL (ARRAY[{}]::int8[]) AND (in_flight_statement > 0 OR in_flight_text IS NOT NULL)) THEN
+    RAISE EXCEPTION 'a run stopped in the middle of version %, which ran outside of a transaction, and is not finished',
       (SELECT in_flight_version FROM {table} WHERE {condition})
-      USING ERRCODE = '{}', HINT = 'put `-- migrate: no-transaction` back on top of the file, or say MigrationSet::no_transaction in code, and it goes on behind what is done. Where what it did is taken back, let it begin anew: {}';
+      USING ERRCODE = '{}', HINT = 'finish it first: with `-- migrate: no-transaction` on top of its file, or MigrationSet::no_transaction in code, it goes on behind what is done, also under another version. Where what it did is taken back, forget it: {}';
   END IF;
 ",
-            first.version(),
-            last.version(),
+            later.join(", "),
             lock::HALF_DONE,
             self.forget_mark().replace('\'', "''"),
         )

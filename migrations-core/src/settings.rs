@@ -70,9 +70,15 @@ impl Commits {
         }
     }
 
+    /// How many places there are, from none to all.
+    pub(crate) fn level(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Whether a migration that runs statement by statement has to do so on a schema that is new too.
     pub(crate) fn are_needed_within(&self, migration: &Migration) -> bool {
-        self.0.load(Ordering::Relaxed) > 0 && migration.adds_enum_value()
+        let level = self.0.load(Ordering::Relaxed);
+        level >= Self::EVERYWHERE || level > 0 && migration.adds_enum_value()
     }
 
     /// Whether a failure with this code can be about too few commits.

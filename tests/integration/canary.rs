@@ -305,3 +305,38 @@ fn a_function_that_would_write_to_a_shared_table_is_no_write() {
     let report = migrator(&[NOTES, ("V2__code", code), ("V3__call", "SELECT bump()")]).run(test.database()).unwrap();
     assert_eq!(report.failures[0].sqlstate(), Some("MGI01"));
 }
+
+#[test]
+fn another_tenants_columns_policies_types_and_sequences_are_not_altered_either() {
+    let make = (
+        "V1__t",
+        "CREATE TABLE t (id serial, n int, body text); CREATE TYPE mood AS ENUM ('good'); CREATE POLICY p ON t",
+    );
+    let test = with_tenants(&migrator(&[make]), &["acme", "globex"]);
+    for change in [
+        "ALTER TABLE globex.t DROP COLUMN body",
+        "ALTER TABLE globex.t RENAME COLUMN body TO text",
+        "ALTER TABLE globex.t ALTER COLUMN n SET DEFAULT 7",
+        "ALTER TABLE globex.t ALTER COLUMN n SET NOT NULL",
+        "ALTER TABLE globex.t ALTER COLUMN n SET STATISTICS 7",
+        "CREATE POLICY q ON globex.t",
+        "ALTER POLICY p ON globex.t USING (false)",
+        "DROP POLICY p ON globex.t",
+        "ALTER TYPE globex.mood ADD VALUE ''bad''",
+        "ALTER TYPE globex.mood RENAME VALUE ''good'' TO ''fine''",
+        "CREATE STATISTICS globex.s ON n, body FROM globex.t",
+        "CREATE COLLATION globex.c FROM \"C\"",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA globex GRANT SELECT ON TABLES TO public",
+        "SELECT setval(''globex.t_id_seq'', 77)",
+    ] {
+        let sql = format!("DO $$ BEGIN IF current_schema() = 'acme' THEN EXECUTE '{change}'; END IF; END $$");
+        let report = migrator(&[make, ("V2__change", &sql)]).jobs(1).run(test.database()).unwrap();
+        let codes: Vec<_> = report.failures.iter().filter_map(|failure| failure.sqlstate()).collect();
+        assert_eq!(codes, ["MGI01"], "{change}: {:?}", report.failures);
+        execute(
+            &test,
+            "UPDATE migrations.tenants SET version = 1, digest = NULL; \
+             DELETE FROM acme.refinery_schema_history WHERE version > 1; DELETE FROM globex.refinery_schema_history WHERE version > 1",
+        );
+    }
+}

@@ -166,7 +166,7 @@ fn a_half_done_migration_goes_on_behind_one_that_is_put_in_front_of_it() {
     let whole = half.replace("nmae", "'b'");
     let outside = format!("{HEAD}INSERT INTO log VALUES ('in front')");
     let refused = migrator(&[LOG, ("V2__fix", &outside), ("V3__units", &whole)]).run(test.database()).unwrap();
-    assert!(refused.failures[0].to_string().contains("which is to go on first"), "{}", refused.failures[0]);
+    assert!(refused.failures[0].to_string().contains("is to go on first"), "{}", refused.failures[0]);
     let fixed = migrator(&[LOG, ("V2__fix", "INSERT INTO log VALUES ('in front')"), ("V3__units", &whole)]);
     let report = fixed.run(test.database()).unwrap();
     assert!(report.is_success(), "{}", report.failures[0]);
@@ -177,15 +177,21 @@ fn a_half_done_migration_goes_on_behind_one_that_is_put_in_front_of_it() {
 #[test]
 fn a_half_done_migration_is_remembered_by_a_release_without_it() {
     let test = failed(HALF);
-    let hotfix = ("V3__hotfix", "INSERT INTO log VALUES ('hotfix')");
-    assert!(migrator(&[LOG, hotfix]).run(test.database()).unwrap().is_success());
-    let other = ("V4__other", "-- migrate: no-transaction\nINSERT INTO log VALUES ('other')");
-    let refused = migrator(&[LOG, hotfix, other]).run(test.database()).unwrap();
-    assert!(refused.failures[0].to_string().contains("finish version 2 as it was"), "{}", refused.failures[0]);
-    let again = format!("{HEAD}{}", HALF.replace("nmae", "'b'"));
-    let other = ("V5__other", other.1);
-    assert!(migrator(&[LOG, hotfix, ("V4__units", &again), other]).run(test.database()).unwrap().is_success());
-    assert_eq!(steps(&test, "acme"), ["a", "b", "hotfix", "other"]);
+    let whole = format!("{HEAD}{}", HALF.replace("nmae", "'b'"));
+    let other = format!("{HEAD}INSERT INTO log VALUES ('other')");
+    for refused in [
+        ("V3__hotfix", "INSERT INTO log VALUES ('hotfix')"),
+        ("V3__other", other.as_str()),
+        // Another version, and no directive.
+        ("V3__units", whole.strip_prefix(HEAD).unwrap()),
+    ] {
+        let failure = migrator(&[LOG, refused]).run(test.database()).unwrap().failures.remove(0);
+        assert!(failure.to_string().contains("in the middle of version 2"), "{failure}");
+    }
+    assert_eq!(steps(&test, "acme"), ["a"]);
+    let renumbered = migrator(&[LOG, ("V4__units", &whole), ("V5__other", &other)]);
+    assert!(renumbered.run(test.database()).unwrap().is_success());
+    assert_eq!(steps(&test, "acme"), ["a", "b", "other"]);
     assert_eq!(column(&test, "SELECT in_flight_version::text FROM migrations.tenants"), [""]);
 }
 
@@ -205,12 +211,14 @@ fn an_index_without_a_name_is_told_from_another_one_of_its_definition() {
 
 #[test]
 fn what_another_text_had_begun_is_in_doubt_wherever_it_stands_now() {
-    let test = failed("CREATE UNIQUE INDEX CONCURRENTLY notes_n ON notes (n);");
-    execute(&test, "UPDATE acme.notes SET n = id");
+    let unit = "CREATE UNIQUE INDEX CONCURRENTLY notes_n ON notes (n);";
+    let test = begun(unit);
     // As if it had been done just before a crash.
-    execute(&test, "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'acme.notes_n'::regclass");
-    let edited =
-        format!("{HEAD}INSERT INTO log VALUES ('new'); CREATE UNIQUE INDEX CONCURRENTLY notes_n ON notes (n);");
+    execute(&test, "CREATE UNIQUE INDEX notes_n ON acme.notes (n)");
+    let without = migrator(&[LOG, ("V2__units", &format!("{HEAD}INSERT INTO log VALUES ('new')"))]);
+    let said = without.run(test.database()).unwrap().failures.remove(0).to_string();
+    assert!(said.contains("no longer begins with"), "{said}");
+    let edited = format!("{HEAD}INSERT INTO log VALUES ('new'); {unit}");
     let report = migrator(&[LOG, ("V2__units", &edited)]).run(test.database()).unwrap();
     assert!(report.is_success(), "{}", report.failures[0]);
     assert_eq!(steps(&test, "acme"), ["new"]);
@@ -362,17 +370,45 @@ fn an_index_that_is_there_satisfies_if_not_exists_when_it_is_valid() {
     assert_eq!(number(&test, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
 }
 
-/// Begun, and not known to be done: as a crash leaves it, here by rows that are not unique.
+/// A tenant as a crash leaves it behind the beginning of a statement: what the registry says is what it said in the middle of
+/// the build of this index, which another session kept waiting until it was given up.
+fn begun(unit: &str) -> TestDatabase {
+    let test = with_tenants(&migrator(&[LOG]), &["acme"]);
+    execute(&test, "UPDATE acme.notes SET n = id");
+    let mut other = test.client().unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE acme.notes IN SHARE ROW EXCLUSIVE MODE").unwrap();
+    let units = format!("{HEAD}{unit}");
+    let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_timeout(Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| migrator.run(test.database()).unwrap());
+        wait_until(&test, "SELECT FROM migrations.tenants WHERE in_flight_text IS NOT NULL");
+        execute(&test, "CREATE TABLE public.mark AS SELECT * FROM migrations.tenants");
+        assert_eq!(run.join().unwrap().failures[0].sqlstate(), Some("55P03"));
+    });
+    other.batch_execute("ROLLBACK").unwrap();
+    let cleared = "SELECT concat(in_flight_text) FROM migrations.tenants";
+    assert_eq!(column(&test, cleared), [""], "a statement that is refused is not begun");
+    execute(
+        &test,
+        "UPDATE migrations.tenants t SET in_flight_version = m.in_flight_version, in_flight_statement = m.in_flight_statement, \
+         in_flight_file = m.in_flight_file, in_flight_text = m.in_flight_text FROM public.mark m; DROP TABLE public.mark",
+    );
+    test
+}
+
 #[test]
 fn an_index_without_a_name_that_was_interrupted_is_found_by_its_definition() {
     let unit = "CREATE UNIQUE INDEX CONCURRENTLY ON notes (n) WHERE id > 5";
     let indexes = "SELECT concat_ws(' ', relname, indisvalid, c.oid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid \
                    WHERE indrelid = 'acme.notes'::regclass AND NOT indisprimary ORDER BY relname";
     for was_done in [false, true] {
-        let test = failed(unit);
-        execute(&test, "UPDATE acme.notes SET n = id; CREATE UNIQUE INDEX other ON acme.notes (n) WHERE id > 6");
-        if was_done {
-            execute(&test, "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'acme.notes_n_idx'::regclass");
+        let test = begun(unit);
+        execute(
+            &test,
+            "CREATE UNIQUE INDEX ON acme.notes (n) WHERE id > 5; CREATE UNIQUE INDEX other ON acme.notes (n) WHERE id > 6",
+        );
+        if !was_done {
+            execute(&test, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'acme.notes_n_idx'::regclass");
         }
         let before = column(&test, indexes);
         assert!(migrator(&[LOG, ("V2__units", &format!("{HEAD}{unit}"))]).run(test.database()).unwrap().is_success());
@@ -380,6 +416,18 @@ fn an_index_without_a_name_that_was_interrupted_is_found_by_its_definition() {
         assert_eq!((before.len(), after.len()), (2, 2), "{after:?}");
         assert!(after[0].starts_with("notes_n_idx t"), "{after:?}");
         assert_eq!(before == after, was_done, "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn a_refused_build_leaves_no_invalid_index() {
+    for name in ["notes_n", ""] {
+        let test = failed(&format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON notes (n);"));
+        assert_eq!(number(&test, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
+        let instead = format!("{HEAD}CREATE INDEX IF NOT EXISTS notes_n ON notes (n);");
+        assert!(migrator(&[LOG, ("V2__units", &instead)]).run(test.database()).unwrap().is_success());
+        let plain = "SELECT count(*) FROM pg_index WHERE indexrelid = 'acme.notes_n'::regclass AND indisvalid AND NOT indisunique";
+        assert_eq!(number(&test, plain), 1);
     }
 }
 
@@ -428,4 +476,22 @@ fn a_value_of_an_enumeration_is_used_in_the_file_that_adds_it() {
             assert_eq!(column(&test, &format!("SELECT mood::text FROM {tenant}.moods")), ["bad"], "{tenant}");
         }
     }
+}
+
+#[test]
+fn what_ends_with_its_block_does_so_in_old_tenants_and_in_new_ones() {
+    let table = ("V1__t", "CREATE TABLE t (zone text)");
+    let test = with_tenants(&migrator(&[table]), &["older"]);
+    let zone = "INSERT INTO t VALUES (current_setting('timezone'))";
+    let units = format!(
+        "{HEAD}BEGIN; SET LOCAL timezone = 'Asia/Tokyo'; {zone}; COMMIT; {zone};
+         BEGIN; CREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1; COMMIT; BEGIN; CREATE TEMP TABLE x ON COMMIT DROP AS SELECT 2; COMMIT"
+    );
+    let newer = migrator(&[table, ("V2__units", &units)]);
+    let report = newer.run_with(test.database(), &RunOptions::new().create([name("newer")])).unwrap();
+    assert!(report.is_success(), "{}", report.failures[0]);
+    let zones = |tenant: &str| column(&test, &format!("SELECT zone FROM {tenant}.t"));
+    assert_eq!(zones("older"), zones("newer"));
+    assert_eq!(zones("older")[0], "Asia/Tokyo");
+    assert_ne!(zones("older")[1], "Asia/Tokyo");
 }

@@ -238,10 +238,37 @@ impl Direct {
                     self.begun(task, action)?
                 };
                 self.mark(task, mark, next)?;
-                self.send(task)?;
+                if let Err(refusal) = self.send(task) {
+                    self.tidy_up(task, action, mark, &refusal);
+                    return Err(refusal);
+                }
             }
         }
         self.mark(task, mark, progress.mark_before(migration, number + 1))
+    }
+
+    /// Behind a statement that the server has refused: what is left of it is removed, and it is not begun any more. Where
+    /// that cannot be done, the mark stays, and the next run does it.
+    fn tidy_up(&mut self, task: &Task<'_>, action: &Action, mark: &mut Found, refusal: &Refusal) {
+        let Task { job, migration, number, progress, .. } = *task;
+        let is_refused = matches!(refusal, Refusal::Failed(failure) if failure.server().is_some());
+        let Action::CreateIndex(_) = action else { return };
+        if !is_refused || self.client.is_closed() {
+            return;
+        }
+        let tidied = match there(&mut self.client, action, job.schema()) {
+            Ok(There::Broken) => match action.cleanup(job.schema()) {
+                Some(cleanup) => self.client.batch_execute(&cleanup),
+                None => Ok(()),
+            },
+            Ok(_) if action.makes_an_unnamed_index() => unnamed(&mut self.client, task, mark).map(|_| ()),
+            other => other.map(|_| ()),
+        };
+        if let Err(error) = tidied {
+            log::warn!("{}: what a refused statement has left is removed by the next run: {error}", job.schema());
+        } else if self.mark(task, mark, progress.mark_before(migration, number)).is_err() {
+            log::debug!("{}: the mark of a refused statement stays", job.schema());
+        }
     }
 
     /// The mark of a statement that is about to be sent.

@@ -120,12 +120,29 @@ impl<'a> Blocks<'a> {
     }
 }
 
+/// Settings that change how long something takes or what is told of it, and not what it does.
+const HARMLESS: &[&str] = &[
+    "lock_timeout",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "client_min_messages",
+    "work_mem",
+    "maintenance_work_mem",
+];
+
 /// Whether what the statement sets or makes is gone with its transaction.
-fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
+pub(super) fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
     let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
     let is_local = statement.words.iter().any(|word| word.is_name() && word.name(text) == "set_config")
         && statement.contains(text, "true");
-    statement.starts_with(text, &["set", "local"]) || statement.starts_with(text, &["declare"]) || on_commit || is_local
+    let is_harmless = || {
+        let name = statement.words.get(2).map(|word| word.name(text)).unwrap_or_default();
+        HARMLESS.contains(&name.as_str())
+    };
+    statement.starts_with(text, &["set", "local"]) && !is_harmless()
+        || statement.starts_with(text, &["declare"])
+        || on_commit
+        || is_local
 }
 
 /// Key words that begin a statement which no migration can hold.

@@ -407,11 +407,22 @@ impl Directives {
         let Some(directive) = directive(comment.text) else {
             return misspelt(comment.text).map_or(Ok(()), |meant| Err(Problem::MisspeltDirective { meant }));
         };
+        // A comment may go on behind the directive.
+        let directive = directive.split(" --").next().unwrap_or_default().trim();
+        let words: Vec<&str> = directive.split_whitespace().collect();
+        let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+        // `up` and `down` are dbmate's, in whose files both directions stand.
+        let is_meant = words.first().is_none_or(|word| {
+            let letters = letters(word);
+            ["no", "allow", "idem"].iter().any(|begins| letters.starts_with(begins))
+                || ["up", "down"].contains(&letters.as_str())
+        });
+        if !is_meant {
+            return Ok(());
+        }
         if !comment.on_top {
             return Err(Problem::LateDirective);
         }
-        let words: Vec<&str> = directive.split_whitespace().collect();
-        let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
         match words[..] {
             [word] if is(word, "no-transaction") => self.no_transaction = true,
             [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {

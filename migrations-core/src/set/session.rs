@@ -97,7 +97,8 @@ pub(super) fn refused(text: &str, statement: &Statement) -> Option<(Problem, usi
     let index = 1 + usize::from(is_local || is_at(text, statement, 1, "session"));
     let name = setting(text, statement, index).unwrap_or_default();
     let written = || text[statement.range.clone()].to_owned();
-    if name == "characteristics" && index == 2 || OF_THE_TRANSACTION.contains(&name.as_str()) {
+    let is_ours = written().to_ascii_lowercase().contains("read committed");
+    if !is_ours && (name == "characteristics" && index == 2 || OF_THE_TRANSACTION.contains(&name.as_str())) {
         return Some((Problem::TransactionMode { statement: written() }, start));
     }
     let value = statement.words.last().map(|word| text[word.range.clone()].trim_matches('\'').to_ascii_lowercase());

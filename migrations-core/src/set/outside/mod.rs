@@ -13,7 +13,7 @@ use std::ops::Range;
 pub(crate) use action::Action;
 pub(crate) use recovery::drop_index;
 
-use super::blocks::{Blocks, Part};
+use super::blocks::{self, Blocks, Part};
 use super::error::Problem;
 use super::session;
 use super::statement::Statement;
@@ -28,6 +28,8 @@ pub(crate) struct Outside {
     settings: Vec<Range<usize>>,
     /// Of the first so many units, from none to all.
     hashes: Vec<i64>,
+    /// Whether something in it ends with its transaction, so that one transaction for all of it would do something else.
+    is_divided: bool,
 }
 
 /// What is done in one go.
@@ -98,7 +100,7 @@ impl Outside {
 
     /// Whether a transaction would refuse a part of it, or do something else, also on a schema that is new.
     pub(crate) fn is_apart_for_a_new_schema(&self) -> bool {
-        self.actions().any(|(action, _)| action.is_apart_for_a_new_schema())
+        self.is_divided || self.actions().any(|(action, _)| action.is_apart_for_a_new_schema())
     }
 
     /// What has to be blanked out of the migration's text for it to run inside a transaction.
@@ -167,19 +169,21 @@ impl Reading<'_> {
 
     fn extend(&mut self, statement: &Statement) {
         let text = self.text;
+        self.outside.is_divided |= blocks::ends_with_its_block(text, statement);
         let before = self.temporary.len();
         let mut reader = Reader::new(text, &statement.words, &mut self.temporary);
         let _ = reader.statement();
         statement.words.iter().for_each(|word| self.temporary.look_into(text, word));
         let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
         let makes_something = self.temporary.len() > before && !(self.is_block && on_commit)
-            || ["prepare", "declare"].iter().any(|word| statement.starts_with(text, &[word]));
-        // What the statement before it has drawn from a sequence is known to its session.
-        let looks_back = statement.contains(text, "currval") || statement.contains(text, "lastval");
-        let last = self.outside.units.last().filter(|unit| looks_back && unit.kind == Kind::InTransaction);
-        if let (None, Some(last)) = (&self.open, last) {
-            self.open = Some(last.range.clone());
-            self.outside.units.pop();
+            || ["prepare", "declare"].iter().any(|word| statement.starts_with(text, &[word]))
+            || statement.starts_with(text, &["create"]) && statement.contains(text, "pg_temp");
+        // What a statement before it has drawn from a sequence is known to its session.
+        if statement.contains(text, "currval") || statement.contains(text, "lastval") {
+            while let Some(last) = self.outside.units.pop_if(|unit| unit.kind == Kind::InTransaction) {
+                let end = self.open.as_ref().map_or(last.range.end, |open| open.end);
+                self.open = Some(last.range.start..end);
+            }
         }
         let start = self.open.take().map_or(statement.range.start, |open| open.start);
         self.open = Some(start..statement.range.end);

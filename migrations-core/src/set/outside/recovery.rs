@@ -152,6 +152,11 @@ pub(crate) struct Comparison {
 }
 
 impl Unit {
+    /// Whether it makes an index whose name the server chooses.
+    pub(crate) fn makes_an_unnamed_index(&self) -> bool {
+        matches!(&self.kind, Kind::Alone(action) if action.makes_an_unnamed_index())
+    }
+
     /// How to find the index that the unit makes by its definition.
     pub(crate) fn comparison(&self, migration: &Migration, schema: &str) -> Option<Comparison> {
         let Kind::Alone(Action::CreateIndex(index)) = &self.kind else { return None };
