@@ -14,7 +14,8 @@ DECLARE
 BEGIN
     WITH locked AS MATERIALIZED (
         SELECT relation AS oid, bool_or(mode = 'RowExclusiveLock') AS is_written,
-            bool_or(mode <> 'RowExclusiveLock') AS is_altered
+            -- `ANALYZE` of everything takes the weaker one.
+            bool_or(mode NOT IN ('RowExclusiveLock', 'ShareUpdateExclusiveLock')) AS is_altered
         FROM pg_locks
         WHERE locktype = 'relation' AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock')
             AND database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -35,7 +36,7 @@ BEGIN
         -- Nothing of another tenant is altered without such a lock, but what is looked for below.
         SELECT 'relation ' || c.oid::regclass, c.relnamespace
         FROM locked l JOIN pg_class c ON c.oid = l.oid
-        WHERE l.is_altered OR c.relkind = 'S'
+        WHERE (l.is_altered OR c.relkind = 'S') AND c.relnamespace >= 16384
         UNION ALL
         SELECT 'type ' || t.oid::regtype, t.typnamespace
         FROM pg_type t WHERE t.oid IN (SELECT e.enumtypid FROM pg_enum e WHERE %ours%)
