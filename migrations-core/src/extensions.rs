@@ -12,22 +12,24 @@ use crate::set::{Extension, Migration, MigrationSet};
 use crate::settings::Settings;
 use crate::sql::{BEGINNING, Ident, Literal};
 
-/// Creates these extensions of the set, and returns their names.
+/// Creates these extensions of the set, and adds the names of those that it created.
 pub(crate) fn create(
     session: &mut Session<'_>,
     settings: &Settings,
     set: &MigrationSet,
     missing: &[String],
-) -> Result<Vec<String>, Error> {
+    created: &mut Vec<String>,
+) -> Result<(), Error> {
     let mut announcement = Announcement::default();
-    let created = wanted(set, missing).try_fold(Vec::new(), |mut created, (migration, extension)| {
-        create_one(session, settings, migration, extension, &mut announcement)?;
-        settings.emit(&Event::ExtensionCreated { name: &extension.name });
-        created.push(extension.name.clone());
-        Ok(created)
+    let done = wanted(set, missing).try_for_each(|(migration, extension)| {
+        if create_one(session, settings, migration, extension, &mut announcement)? {
+            settings.emit(&Event::ExtensionCreated { name: &extension.name });
+            created.push(extension.name.clone());
+        }
+        Ok(())
     });
     announcement.withdraw(&mut session.client, &settings.layout);
-    created
+    done
 }
 
 /// What a run would send to create these extensions, each by name in a transaction.
@@ -62,26 +64,28 @@ fn message(settings: &Settings, migration: &Migration, extension: &Extension) ->
             lock::TRESPASS,
         )
     });
-    statements.push(lock::guarded(&layout.registry, Lock::Fleet, "false", "", &is_tenants));
+    let is_there = format!("EXISTS (SELECT FROM pg_extension WHERE extname = {})", Literal(&extension.name));
+    statements.push(lock::guarded(&layout.registry, Lock::Fleet, &is_there, "", &is_tenants));
     statements.push(format!("SET LOCAL lock_timeout = '{}ms'", settings.lock_timeout.as_millis()));
     statements.push(format!("SET LOCAL search_path = public, {}", Ident(layout.shared.as_str())));
     statements.push(extension.statement(migration.sql()));
     statements.join(";\n") + ";\n"
 }
 
+/// Creates one; `false` when somebody else was faster.
 fn create_one(
     session: &mut Session<'_>,
     settings: &Settings,
     migration: &Migration,
     extension: &Extension,
     announcement: &mut Announcement,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let message = message(settings, migration, extension);
     let what = format!("extension {}", extension.name);
     let mut polling = Polling::new(settings.lock_wait);
     let mut tries = 1;
     loop {
-        // Created twice is created once, so that the answer to a commit can be lost.
+        // What is there is not created again, so that the answer to a commit can be lost.
         let sent = session.ask(&Mishaps::default(), |client| match client.batch_execute(&message) {
             Ok(()) => Ok(Ok(())),
             Err(error) => match error.as_db_error() {
@@ -90,7 +94,8 @@ fn create_one(
             },
         })?;
         match sent {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
+            Err(error) if error.sqlstate() == lock::STALE => return Ok(false),
             Err(error) if error.sqlstate() == lock::FLEET_BUSY => {
                 announcement.make(&mut session.client, &settings.layout)?;
                 settings.wait(&mut polling, &what)?;

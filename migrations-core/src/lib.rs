@@ -38,7 +38,7 @@
 //! | `interrupt` | a way to end a run from outside |
 //! | `database` | where the database is, and waiting for it |
 //! | `flush`, `keepalive` | waiting for the disk, and keeping a connection from being idle |
-//! | `mark` | what is noted of a statement before it runs outside a transaction |
+//! | `mark` | what is noted of a migration that runs outside a transaction |
 //! | `history` | refinery's history table in a schema: what was really applied |
 //! | `lock`, `retry` | who may work on what, and what is tried again |
 //! | `gate` | where a test can hold a runner |

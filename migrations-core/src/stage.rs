@@ -66,7 +66,8 @@ pub(crate) fn prepare(
         overview.missing_extensions.clear();
     }
     if !overview.missing_extensions.is_empty() {
-        report.extensions = extensions::create(session, settings, sets.tenant, &overview.missing_extensions)?;
+        let missing = &overview.missing_extensions;
+        extensions::create(session, settings, sets.tenant, missing, &mut report.extensions)?;
     }
     Ok(overview)
 }

@@ -77,10 +77,14 @@ fn eight_processes_create_one_extension() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| newer().run(test.database()).unwrap())).collect();
+        let mut created = Vec::new();
         for run in runs {
             let report = run.join().unwrap();
             assert!(report.is_success(), "{:?}", report.failures);
+            created.extend(report.shared.extensions);
         }
+        created.sort();
+        assert_eq!(created, ["citext", "hstore"], "each is one report's");
     });
     assert_eq!(extensions(&test), ["citext in public", "hstore in public"]);
 }

@@ -14,8 +14,10 @@ const LOG: (&str, &str) = (
      INSERT INTO notes SELECT generate_series(1, 100)",
 );
 
-/// Whether a unit is asleep.
-const ASLEEP: &str = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+/// A unit that takes until the test lets go of a lock, and whether it is there.
+const HELD: &str = "INSERT INTO log SELECT 'slow' FROM pg_advisory_xact_lock(77);";
+const IS_HELD: &str = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 fn steps(test: &TestDatabase, tenant: &str) -> Vec<String> {
     column(test, &format!("SELECT step FROM {tenant}.log ORDER BY step"))
@@ -258,11 +260,15 @@ fn a_setting_that_the_server_does_not_know_is_refused_wherever_it_stands() {
 #[test]
 fn the_registrys_row_is_not_locked_while_a_unit_runs() {
     let test = with_tenants(&migrator(&[LOG]), &["acme"]);
-    let units = format!("{HEAD}INSERT INTO log SELECT 'slow' FROM pg_sleep(3)");
+    let units = format!("{HEAD}{HELD}");
+    let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_timeout(Duration::from_mins(1));
+    let mut gate = test.client().unwrap();
+    gate.batch_execute("SELECT pg_advisory_lock(77)").unwrap();
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| migrator(&[LOG, ("V2__units", &units)]).run(test.database()).unwrap());
-        wait_until(&test, ASLEEP);
-        execute(&test, "SET lock_timeout = '1s'; UPDATE migrations.tenants SET status = 'suspended'");
+        let run = scope.spawn(|| migrator.run(test.database()).unwrap());
+        wait_until(&test, IS_HELD);
+        execute(&test, "SET lock_timeout = '5s'; UPDATE migrations.tenants SET status = 'suspended'");
+        gate.batch_execute("SELECT pg_advisory_unlock(77)").unwrap();
         assert!(run.join().unwrap().is_success());
     });
     assert_eq!(steps(&test, "acme"), ["slow"]);
@@ -317,15 +323,31 @@ fn a_setting_in_front_of_a_statement_has_the_rights_of_the_tenants_role() {
 #[test]
 fn a_unit_that_goes_on_without_its_lock_is_waited_for_and_not_done_twice() {
     let test = with_tenants(&migrator(&[LOG]), &["acme"]);
-    let units = format!("{HEAD}INSERT INTO log SELECT 'slow' FROM pg_sleep(3); INSERT INTO log VALUES ('next')");
-    let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_wait(Duration::from_secs(30));
+    let units = format!("{HEAD}{HELD} INSERT INTO log VALUES ('next')");
+    let newer = || {
+        let migrator = migrator(&[LOG, ("V2__units", &units)]).lock_timeout(Duration::from_mins(1));
+        migrator.lock_wait(Duration::from_mins(1))
+    };
+    let mut gate = test.client().unwrap();
+    gate.batch_execute("SELECT pg_advisory_lock(77)").unwrap();
+    let (met, is_waiting) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        let first = scope.spawn(|| migrator.run(test.database()));
-        wait_until(&test, ASLEEP);
+        let first = scope.spawn(|| newer().run(test.database()));
+        wait_until(&test, IS_HELD);
         let holder = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
                       AND state = 'idle in transaction' AND application_name <> ''";
         execute(&test, holder);
-        let second = migrator.run(test.database()).unwrap();
+        let second = scope.spawn(|| {
+            let second = newer().on_event(move |event| {
+                if matches!(event, migrations_core::Event::Waiting { .. }) {
+                    let _ = met.send(());
+                }
+            });
+            second.run(test.database()).unwrap()
+        });
+        is_waiting.recv_timeout(Duration::from_mins(1)).unwrap();
+        gate.batch_execute("SELECT pg_advisory_unlock(77)").unwrap();
+        let second = second.join().unwrap();
         assert!(second.is_success(), "{:?}", second.failures);
         assert!(first.join().unwrap().unwrap().is_success());
     });

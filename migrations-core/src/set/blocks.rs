@@ -70,17 +70,8 @@ impl<'a> Blocks<'a> {
         })
     }
 
-    /// Whether something is committed before something else begins.
-    pub(super) fn divide(&self) -> bool {
-        self.behind_a_commit(|_| true)
-    }
-
     /// Whether one of these statements is committed before something else begins.
     pub(super) fn divide_behind(&self, is_meant: impl Fn(&Statement) -> bool) -> bool {
-        self.behind_a_commit(is_meant)
-    }
-
-    fn behind_a_commit(&self, is_meant: impl Fn(&Statement) -> bool) -> bool {
         let (mut is_open, mut is_committed) = (false, false);
         for part in &self.parts {
             match part {
@@ -132,7 +123,6 @@ const HARMLESS: &[&str] = &[
 
 /// Whether what the statement sets or makes is gone with its transaction.
 pub(super) fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
-    let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
     let is_local = statement.words.iter().any(|word| word.is_name() && word.name(text) == "set_config")
         && statement.contains(text, "true");
     let is_harmless = || {
@@ -141,8 +131,13 @@ pub(super) fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
     };
     statement.starts_with(text, &["set", "local"]) && !is_harmless()
         || statement.starts_with(text, &["declare"])
-        || on_commit
+        || is_cleared_on_commit(text, statement)
         || is_local
+}
+
+/// Whether it makes a temporary table that its `COMMIT` drops or empties.
+pub(super) fn is_cleared_on_commit(text: &str, statement: &Statement) -> bool {
+    statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"))
 }
 
 /// Key words that begin a statement which no migration can hold.

@@ -1,4 +1,4 @@
-//! Text that no migration can hold: what servers read differently, and what needs a data stream.
+//! Text that no migration can hold: what servers read differently, what needs a data stream, and what is for psql.
 
 use super::error::Problem;
 use super::statement::{Statement, WordKind};

@@ -361,7 +361,7 @@ impl Reading {
         // Its author divides it for what no transaction takes, or for a value of an enumeration to be committed before what
         // stands behind it uses it.
         let is_divided = blocks.divide_behind(|statement| alters_an_enumeration(sql, statement))
-            || blocks.divide() && statements.iter().any(|statement| alone(&statement));
+            || blocks.divide_behind(|_| true) && statements.iter().any(|statement| alone(&statement));
         if directives.no_transaction || is_divided {
             let outside = Outside::read(sql, &blocks, directives.idempotent)?;
             self.blanks = outside.blanks().collect();

@@ -174,8 +174,8 @@ impl Reading<'_> {
         let mut reader = Reader::new(text, &statement.words, &mut self.temporary);
         let _ = reader.statement();
         statement.words.iter().for_each(|word| self.temporary.look_into(text, word));
-        let on_commit = statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"));
-        let makes_something = self.temporary.len() > before && !(self.is_block && on_commit)
+        let is_cleared = self.is_block && blocks::is_cleared_on_commit(text, statement);
+        let makes_something = self.temporary.len() > before && !is_cleared
             || ["prepare", "declare"].iter().any(|word| statement.starts_with(text, &[word]))
             || statement.starts_with(text, &["create"]) && statement.contains(text, "pg_temp");
         // What a statement before it has drawn from a sequence is known to its session.
