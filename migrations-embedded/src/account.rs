@@ -1,8 +1,8 @@
-//! Who the server's programs run as.
+//! The user that the server's programs run as.
 //!
-//! PostgreSQL refuses to run as root, which is the usual user in a container. Root therefore gives its rights up for each
-//! program it starts, to the user a distribution makes for PostgreSQL or to `nobody`; what lies in somebody's folder is
-//! worked on as that somebody. Every other user runs the programs as themselves.
+//! PostgreSQL refuses to run as root, which is the usual user in a container. Root therefore runs each program as the
+//! user that the distribution creates for PostgreSQL, or as `nobody`; in another user's folder, root works as that
+//! folder's owner. Every other user runs the programs as themselves.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -16,11 +16,12 @@ use crate::Error;
 /// The users root may run the server as, the first that exists.
 const CANDIDATES: [&str; 3] = ["postgres", "_postgres", SHARED];
 
-/// The user that many services share: each of them could read and change what the server keeps.
+/// The user that many services share: each of them could read and change the server's data.
 const SHARED: &str = "nobody";
 
-/// What of the caller's environment a program gets besides `PATH`: what it takes to load it. The rest can be secrets, which
-/// the server's user could read in the server's own environment, and every superuser by `COPY … FROM PROGRAM 'env'`.
+/// The variables that a program inherits from the caller besides `PATH`: those that its loader needs. The others can be
+/// secrets, which the server's user could read in the server's environment, and every superuser by
+/// `COPY … FROM PROGRAM 'env'`.
 const PASSED_ON: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// The shell that POSIX promises.
@@ -34,7 +35,7 @@ const SYSTEM_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 pub(crate) struct Account {
     name: String,
     uid: u32,
-    /// The group to give root's rights up to; none when the programs run as the caller.
+    /// The group to switch to from root; none when the programs run as the caller.
     drop_to: Option<u32>,
 }
 
@@ -53,8 +54,8 @@ impl Account {
         Err(Error::NoAccount)
     }
 
-    /// The user to work on a kept server's folder as: for root, whoever owns its data, or else the folder, or else the
-    /// nearest folder above it, unless that is root.
+    /// The user to work as in a kept server's folder: for root, the owner of its data, or else of the folder, or else
+    /// of the nearest folder above it, unless that is root.
     pub(crate) fn for_folder(dir: &Path, data: &Path) -> Result<Self, Error> {
         let default = Self::current()?;
         if !default.is_another() {
@@ -75,12 +76,12 @@ impl Account {
         Ok(account)
     }
 
-    /// How messages call this user.
+    /// The user's name in messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether this is another user than the one this process runs as.
+    /// Whether this user differs from the one this process runs as.
     pub(crate) fn is_another(&self) -> bool {
         self.drop_to.is_some()
     }
@@ -93,9 +94,9 @@ impl Account {
         metadata.uid() == self.uid
     }
 
-    /// Makes this user the owner of a folder that is root's; nothing to do for an ordinary user.
+    /// Makes this user the owner of a folder that belongs to root; an ordinary user has nothing to do.
     ///
-    /// By its handle: a path may lead elsewhere by now.
+    /// It works on the handle, since the path may lead elsewhere by now.
     pub(crate) fn own(&self, folder: &File) -> io::Result<()> {
         match self.drop_to {
             Some(gid) => fchown(folder, Some(self.uid), Some(gid)),
@@ -103,7 +104,7 @@ impl Account {
         }
     }
 
-    /// A program as this user, in `/`, with no terminal and a clean environment.
+    /// A command that runs a program as this user, in `/`, with no terminal and a clean environment.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = plain(program);
         for name in PASSED_ON {
@@ -120,19 +121,19 @@ impl Account {
 
     /// Whether this user passes the shell's test `flags` (such as `-x`) on the path.
     ///
-    /// Only asked for a user other than the caller: the system is the one who knows about access lists and mounts.
+    /// The shell runs only for a user other than the caller: only the system knows about access lists and mounts.
     pub(crate) fn can(&self, flags: &[&str], path: &Path) -> bool {
         !self.is_another() || self.passes(flags, path)
     }
 
-    /// The same, asked for the caller as well.
+    /// The same, tested for the caller as well.
     pub(crate) fn passes(&self, flags: &[&str], path: &Path) -> bool {
         flags.iter().all(|flag| self.shell(r#"test "$1" "$2""#, &[flag.as_ref(), path], None).is_ok())
     }
 
-    /// Runs a line of shell as this user, its output thrown away; a failure is one of the line.
+    /// Runs a line of shell as this user and discards its output; it fails when the line does.
     ///
-    /// This is how files are handled where another user can write: root would follow any link that user puts there.
+    /// Files are handled this way where another user can write: root would follow any link that this user puts there.
     pub(crate) fn shell(&self, line: &str, arguments: &[&Path], lock: Option<&File>) -> io::Result<()> {
         let mut command = self.command(Path::new(SHELL));
         command.args(["-c", line, "sh"]).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
@@ -144,7 +145,7 @@ impl Account {
     }
 }
 
-/// A program with no terminal and nothing in its environment but where the system's programs are.
+/// A command with no terminal, whose environment contains only the `PATH` to the system's programs.
 fn plain(program: &Path) -> Command {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     if !path.is_empty() {
@@ -161,11 +162,11 @@ fn plain(program: &Path) -> Command {
     command
 }
 
-/// What a shell says of a program that is not there.
+/// A shell's exit status when a program was not found.
 const NOT_FOUND: i32 = 127;
 
-/// A user's id and group, from wherever the system keeps its users (`/etc/passwd`, a directory service). None where there
-/// is no such user.
+/// A user's id and group, from wherever the system keeps its users (`/etc/passwd`, a directory service). None when no
+/// such user exists.
 fn look_up(user: &str) -> Result<Option<(u32, u32)>, Error> {
     let output = plain(Path::new(SHELL))
         .args(["-c", r#"id "$1""#, "sh", user])

@@ -1,7 +1,8 @@
-//! How clients reach a server: a socket in a folder that only its user can enter, and on request a port of this machine.
+//! How clients reach a server: a socket in a folder that only its user can enter, and on request a port of this
+//! machine.
 //!
-//! Any user of the machine can connect to a port, so the port takes a password, made up for each start; the folder's mode
-//! protects the socket.
+//! Any user of the machine can connect to a port, so the port requires a password, generated for each start; the
+//! folder's mode protects the socket.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -14,7 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::cluster::SUPERUSER;
 
-/// PostgreSQL's own default: nobody else has a socket in the folder, so there is nothing to dodge.
+/// PostgreSQL's own default: no other server has a socket in the folder, so the port cannot collide.
 const DEFAULT_PORT: u16 = 5432;
 
 /// Where a server listens.
@@ -30,7 +31,7 @@ impl Address {
         Self { socket_dir: socket_dir.to_owned(), port: DEFAULT_PORT, password: None }
     }
 
-    /// A port that is free now; another program may still take it before the server does.
+    /// Picks a port that is free now; another program may still take it before the server does.
     pub(crate) fn with_tcp(socket_dir: &Path) -> io::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         Ok(Self { socket_dir: socket_dir.to_owned(), port, password: Some(password()?) })
@@ -64,7 +65,7 @@ impl Address {
         Some(format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{database}", self.port))
     }
 
-    /// The settings that have the server listen here.
+    /// The settings that make the server listen here.
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let hosts = if self.password.is_some() { "127.0.0.1" } else { "" };
         // The setting is a list: a comma in the path needs the quotes.
@@ -79,7 +80,7 @@ impl Address {
     }
 }
 
-/// The password is left out.
+/// Leaves out the password.
 impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Address")
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Address {
     }
 }
 
-/// 128 bits nobody can guess, in hexadecimal.
+/// 128 random bits, in hexadecimal.
 fn password() -> io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
@@ -99,7 +100,7 @@ fn password() -> io::Result<String> {
     }))
 }
 
-/// What RFC 3986 calls unreserved stays as it is.
+/// Characters that RFC 3986 calls unreserved stay as they are.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes a part of a URL.

@@ -1,4 +1,4 @@
-//! What a server is asked to be before it is started.
+//! The description of a server before it is started.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::programs::Programs;
 use crate::run_folder::RunFolder;
 use crate::server::{Home, Server};
 
-/// How long a kept folder that is in use is waited for.
+/// How long a start waits for a kept folder that is in use.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What every server gets: a log in a file of its own, and nowhere else.
+/// Every server's settings: it logs to a file of its own, and nowhere else.
 const DEFAULTS: [(&str, &str); 2] = [("logging_collector", "off"), ("log_destination", "stderr")];
 
-/// What a throwaway server gets: room for the tests of a whole process.
+/// A throwaway server's settings: enough connections for the tests of a whole process.
 const THROWAWAY: [(&str, &str); 1] = [("max_connections", "200")];
 
-/// What a server gets whose data need not survive the machine.
+/// The settings of a server whose data need not survive a crash of the machine.
 const NOT_DURABLE: [(&str, &str); 3] = [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
 
-/// A server to be started; made by [`Server::builder`].
+/// A server to be started; [`Server::builder`] returns one.
 ///
 /// ```no_run
 /// use migrations_embedded::Server;
@@ -47,9 +47,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds a setting of `postgresql.conf`; it takes precedence over this crate's own, and a later one over an earlier.
+    /// Adds a setting of `postgresql.conf`. It overrides this crate's own settings, and a later one overrides an
+    /// earlier one.
     ///
-    /// Where the server listens (`port`, `listen_addresses`, `unix_socket_directories`) is not up for change.
+    /// The settings for the server's address (`port`, `listen_addresses`, `unix_socket_directories`) cannot be changed.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().setting("work_mem", "64MB");
@@ -59,13 +60,13 @@ impl Builder {
         self
     }
 
-    /// Whether what is committed survives a crash of the machine (`fsync`, `full_page_writes`, `synchronous_commit`).
+    /// Whether committed data survives a crash of the machine (`fsync`, `full_page_writes`, `synchronous_commit`).
     ///
-    /// By default a kept server is durable and a throwaway server is not. A benchmark wants a throwaway server that is.
+    /// By default a kept server is durable and a throwaway server is not. A benchmark needs a durable throwaway server.
     ///
     /// # Warning
     ///
-    /// A kept server that is not durable can lose everything in it when the machine goes down.
+    /// A kept server that is not durable can lose all its data when the machine goes down.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().durable(true);
@@ -75,7 +76,7 @@ impl Builder {
         self
     }
 
-    /// Whether the server listens on a free port of 127.0.0.1 as well, with a password that is made up for each start.
+    /// Whether the server also listens on a free port of 127.0.0.1, with a password that is generated for each start.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().tcp(true);
@@ -85,7 +86,7 @@ impl Builder {
         self
     }
 
-    /// Takes PostgreSQL's programs from this folder, rather than the first place that has them.
+    /// Takes PostgreSQL's programs from this folder, rather than from the first place that has them.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().programs("/usr/lib/postgresql/17/bin");
@@ -107,15 +108,16 @@ impl Builder {
         self
     }
 
-    /// Whether [`start_kept`](Self::start_kept) removes what the folder holds of an earlier server, data and logs, and begins
-    /// anew. [`Server::removed`] says what that was.
+    /// Whether [`start_kept`](Self::start_kept) removes an earlier server's data and logs from the folder, and starts
+    /// from scratch. [`Server::removed`] lists the removed files.
     ///
-    /// Nothing is removed before the folder's lock is held and no process of an earlier server is left, nor from a folder
-    /// that holds other things than a server of this crate. Removing the folder by hand has neither certainty.
+    /// Nothing is removed before the folder's lock is held and the last process of an earlier server has ended, nor
+    /// from a folder that contains anything but a server of this crate. Removing the folder by hand has neither
+    /// guarantee.
     ///
     /// # Warning
     ///
-    /// What it removes is lost.
+    /// The removed data is lost.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().reset(true);
@@ -127,13 +129,14 @@ impl Builder {
 
     /// Starts a server on an empty cluster, which is removed with the server.
     ///
-    /// The first start with a build of PostgreSQL runs `initdb`; later ones copy what that made. All of it is in the folder
-    /// for temporary files (`TMPDIR`, or else `/tmp`); one in memory (`TMPDIR=/dev/shm`) halves the time of a start.
+    /// The first start with a build of PostgreSQL runs `initdb`; later starts copy its result. All files are in the
+    /// folder for temporary files (`TMPDIR`, or else `/tmp`); a folder in memory (`TMPDIR=/dev/shm`) halves the time of
+    /// a start.
     ///
     /// # Errors
     ///
-    /// Where the programs are missing, there is no user to run them as or no folder to run them in, or the server does not
-    /// start (a bad setting): the error says which, with the server's log.
+    /// When the programs are missing, when there is no user to run them as or no folder to run them in, or when the
+    /// server does not start (a bad setting): the error says which, with the server's log.
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::builder().start_throwaway()?;
@@ -150,16 +153,17 @@ impl Builder {
         Server::start(home, account, &programs, &settings, self.tcp)
     }
 
-    /// Starts a server on the cluster in `dir`, which is created where there is none and stays when the server stops.
+    /// Starts a server on the cluster in `dir`, which is created if it does not exist and stays when the server stops.
     ///
-    /// The data is in `dir/data`, the log in `dir/server.log`. As long as another process runs a server on the same
-    /// folder, this waits. Where `PATH` has another major version than the data's, installed programs that fit are used.
+    /// The data is in `dir/data`, the log in `dir/server.log`. While another process runs a server on the same folder,
+    /// this waits. When `PATH` has another major version than the data, installed programs of the data's version are
+    /// used.
     ///
     /// # Errors
     ///
-    /// Where [`start_throwaway`](Self::start_throwaway) has one, and where the folder holds other things, or data of a
-    /// version there are no programs for, belongs to somebody else, cannot be reached by the user the server runs as, or
-    /// stays in use: nothing in it is touched then.
+    /// As [`start_throwaway`](Self::start_throwaway). Also when the folder contains other files, or data of a version
+    /// whose programs are not installed; when it belongs to another user, or the server's user cannot reach it; and
+    /// when it stays in use. In these cases nothing in the folder is touched.
     ///
     /// ```no_run
     /// use migrations_embedded::Server;

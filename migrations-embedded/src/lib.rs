@@ -1,9 +1,9 @@
 //! A private PostgreSQL server, started from the programs that are installed on this machine.
 //!
-//! A [`Server`] is either *thrown away*, for tests and trials, or *kept* in a folder, for an application that brings its
-//! database along. Nothing is downloaded, no other server on the machine is touched, and no server outlives the process
-//! that started it, even where that process is killed. Root may start one, although PostgreSQL itself refuses to run as
-//! root.
+//! A [`Server`] is either *thrown away*, for tests and trials, or *kept* in a folder, for an application that brings
+//! its own database. Nothing is downloaded, no other server on the machine is touched, and no server outlives the
+//! process that started it, even when that process is killed. Root may start one, although PostgreSQL itself refuses to
+//! run as root.
 //!
 //! ```
 //! use migrations_embedded::Server;
@@ -16,12 +16,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it does not do: upgrade a cluster to another major version, and run on Windows.
+//! The crate does not upgrade a cluster to another major version, and does not run on Windows.
 //!
-//! The way of a start, module by module: `programs` finds `initdb` and `postgres`, `account` settles who runs them;
-//! `run_folder` makes the temporary folder; `kept` looks at a folder that stays, takes its `lock` and sees that no other of its
-//! `processes` is at work in it, or `cache` copies a fresh `cluster`; `supervisor` starts the server and sees to its end;
-//! `server` waits until it answers at its `address`; `liveness` tells those who wait for it that it is gone.
+//! A start, module by module: `programs` finds `initdb` and `postgres`, and `account` decides which user runs them.
+//! `run_folder` creates the temporary folder. For a kept server, `kept` inspects its folder, takes its lock
+//! (`folder_lock`) and makes sure that none of its `processes` still runs; for a throwaway server, `cache` copies a
+//! fresh `cluster`. `supervisor` starts the server and ends it; `server` waits until it answers at its `address`;
+//! `liveness` tells its clients when it has ended.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Whether a private server still runs, asked by those who wait for it.
+//! Whether a private server still runs, for clients that wait for it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{log_tail, processes};
 
-/// Tells whether a server still runs; made by [`Server::liveness`](crate::Server::liveness).
+/// Tells whether a server still runs; [`Server::liveness`](crate::Server::liveness) returns one.
 ///
-/// A server that was started for a purpose is not coming back by itself: waiting for it, as one waits for a server
-/// elsewhere, would only hide why it went.
+/// A private server does not come back by itself: waiting for it, as for a remote server, would only hide why it ended.
 ///
 /// ```no_run
 /// let mut server = migrations_embedded::Server::throwaway()?;
@@ -40,7 +39,7 @@ impl Liveness {
         self.pid.load(Ordering::Relaxed)
     }
 
-    /// None as long as the server runs; else what to tell about it, with the end of its log.
+    /// None while the server runs; otherwise a message with the end of its log.
     pub fn gone(&self) -> Option<String> {
         let pid = self.pid();
         if processes::is_alive(pid) {

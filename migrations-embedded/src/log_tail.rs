@@ -1,19 +1,19 @@
-//! The end of a server's log: what a message has room for.
+//! The end of a server's log, short enough for a message.
 
 use std::fs;
 use std::path::Path;
 
 use crate::untrusted;
 
-/// How much of a log is shown at most, in bytes.
+/// The most that is shown of a log, in bytes.
 const LONGEST: u64 = 8 << 10;
 
-/// How long the log is now; a start's own lines come after that.
+/// The current length of the log; the lines of the next start follow after it.
 pub(crate) fn length(log: &Path) -> u64 {
     fs::symlink_metadata(log).map_or(0, |metadata| metadata.len())
 }
 
-/// The last whole lines of the log, none from before the byte `from`. Empty where there is nothing to read.
+/// The last whole lines of the log, none from before the byte `from`. Empty when the log cannot be read.
 pub(crate) fn read(log: &Path, from: u64) -> String {
     let start = from.max(length(log).saturating_sub(LONGEST));
     let Ok(bytes) = untrusted::read(log, start, LONGEST) else {

@@ -1,7 +1,7 @@
-//! Which PostgreSQL processes are at work on a cluster.
+//! The PostgreSQL processes that run on a cluster.
 //!
-//! Each of them, server and backend alike, has the data directory as its working directory. Its file `postmaster.pid` is
-//! no proof: after a crash, and in a restarted container, its number belongs to somebody else. A server that was killed
+//! Each of them, server and backend alike, has the data directory as its working directory. The file `postmaster.pid`
+//! is no proof: after a crash, and in a restarted container, its process id belongs to another program. A killed server
 //! leaves backends that still finish their statements, and no server may start beside them.
 
 use std::fs;
@@ -13,27 +13,27 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
 
-/// How often the processes are looked at again.
+/// The pause between two looks at the processes.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the programs' names contain; some systems wrap them (`.postgres-wrapped`).
 const NAMES: [&str; 2] = ["postgres", "postmaster"];
 
-/// Whether there is a process of this number.
+/// Whether a process with this id exists.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    // Another user's process is one, too.
+    // Another user's process counts too: asking for it fails with EPERM, not ESRCH.
     pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
 }
 
-/// The processes at work on the cluster, in the order of their numbers.
+/// The processes that run on the cluster, sorted by id.
 pub(crate) fn at_work_in(data: &Path) -> Vec<u32> {
     let mut found = if Path::new("/proc/self/cwd").exists() { by_folder(data) } else { by_arguments(data) };
     found.sort_unstable();
     found
 }
 
-/// Waits until no process is at work on the cluster; gives up after `patience` and returns those that are.
+/// Waits until no process runs on the cluster; gives up after `patience` and returns those that still run.
 pub(crate) fn wait_for_none(data: &Path, patience: Duration) -> Result<(), Vec<u32>> {
     let started = Instant::now();
     let mut is_told = false;
@@ -46,7 +46,7 @@ pub(crate) fn wait_for_none(data: &Path, patience: Duration) -> Result<(), Vec<u
             return Err(left);
         }
         if !is_told {
-            log::info!("waiting for processes {left:?}, which are at work on {}", data.display());
+            log::info!("waiting for processes {left:?}, which still run on {}", data.display());
             is_told = true;
         }
         thread::sleep(INTERVAL);
@@ -68,7 +68,8 @@ fn by_folder(data: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// Where the system shows no working directories: the server, by its command line. Its backends do not name the folder.
+/// For systems that show no working directories: finds the server by its command line. Its backends do not name the
+/// folder.
 fn by_arguments(data: &Path) -> Vec<u32> {
     let listed = Command::new("/bin/ps").args(["-A", "-o", "pid=", "-o", "args="]).stderr(Stdio::null()).output();
     let Ok(listed) = listed else { return Vec::new() };

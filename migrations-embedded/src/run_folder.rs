@@ -1,8 +1,8 @@
 //! The temporary folder of a running server: its socket, and for a throwaway server its data and its log.
 //!
-//! The folder is private (mode 0700, owned by the user the server runs as) and locked for as long as a process of the
-//! server lives. Whoever starts the next server removes the folders that nobody holds any more: what a machine that lost
-//! its power, or a supervisor that was itself killed, has left behind.
+//! The folder is private (mode 0700, owned by the user that the server runs as) and locked as long as a process of the
+//! server lives. The start of the next server removes the folders that are no longer locked: those that a machine
+//! without power, or a killed supervisor, left behind.
 
 use std::env;
 use std::fs::{self, File, Permissions};
@@ -18,14 +18,15 @@ use crate::untrusted;
 
 const PREFIX: &str = "migrate-pg-";
 
-/// The start of a folder's name until it is locked.
+/// The prefix of a folder's name until it is locked.
 const UNLOCKED: &str = "migrate-new-pg-";
 
-/// Beyond this age, whoever made a folder and did not lock it is gone. It takes less than a millisecond.
+/// When an unlocked folder is older than this, the process that created it has ended: locking takes less than a
+/// millisecond.
 const UNLOCKED_FOR: Duration = Duration::from_mins(10);
 
-/// The longest path of a folder that run folders can be made in: a socket's path must stay below 104 bytes on macOS (108
-/// on Linux), and `/migrate-pg-XXXXXX/.s.PGSQL.65535` comes on top.
+/// The longest path of a folder that run folders can be created in: a socket's path must stay below 104 bytes on macOS
+/// (108 on Linux), and `/migrate-pg-XXXXXX/.s.PGSQL.65535` is appended to it.
 const LONGEST_BASE: usize = 68;
 
 /// The folder, removed when this is dropped.
@@ -36,12 +37,12 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Removes what dead servers left, and makes a folder for a new one.
+    /// Removes the folders of dead servers, and creates a folder for a new one.
     pub(crate) fn create(account: &Account) -> Result<Self, Error> {
         let base = base(account)?;
         sweep(&base, account);
         loop {
-            // Under a name that is not swept until the folder is locked.
+            // Until the folder is locked, its name is one that other processes do not sweep.
             let folder = tempfile::Builder::new()
                 .prefix(UNLOCKED)
                 .permissions(Permissions::from_mode(0o700))
@@ -54,11 +55,11 @@ impl RunFolder {
             let name = folder.path().file_name().unwrap_or_default().to_string_lossy().replace(UNLOCKED, PREFIX);
             let path = base.join(name);
             match fs::rename(folder.path(), &path) {
-                // Somebody's, with something in it.
+                // The name is taken by a folder that is not empty.
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => continue,
                 renamed => renamed.map_err(Error::io("rename a folder to", &path))?,
             }
-            // It is not there any more.
+            // The folder no longer exists under this name, so there is nothing to remove on drop.
             let _ = folder.keep();
             let made = Self { path, lock };
             account.own(&made.lock).map_err(Error::io("give the server's user the folder", &made.path))?;
@@ -70,7 +71,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// The handle that holds the lock, to be passed on to the server's processes.
+    /// The handle that holds the lock, to pass on to the server's processes.
     pub(crate) fn lock(&self) -> &File {
         &self.lock
     }
@@ -78,7 +79,7 @@ impl RunFolder {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // The supervisor may have removed it; what cannot be removed is swept by the next server.
+        // The supervisor may have removed it; the next server sweeps a folder that cannot be removed.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -90,7 +91,7 @@ fn base(account: &Account) -> Result<PathBuf, Error> {
         if tried.contains(&base) {
             continue;
         }
-        // The server's settings name the folder, and are text.
+        // The server's settings name the folder and have to be UTF-8.
         if base.is_absolute()
             && base.to_str().is_some()
             && base.as_os_str().len() <= LONGEST_BASE
@@ -104,12 +105,12 @@ fn base(account: &Account) -> Result<PathBuf, Error> {
     Err(Error::NoTempFolder { tried, account: account.name().to_owned(), longest: LONGEST_BASE })
 }
 
-/// Tries it, since only the system knows about access lists and read-only mounts.
+/// Tries to write, since only the system knows about access lists and read-only mounts.
 fn is_writable(folder: &Path) -> bool {
     tempfile::tempfile_in(folder).is_ok()
 }
 
-/// Whether the path, followed through no link, is still the folder that was opened.
+/// Whether the path, without following a link, is still the folder that was opened.
 pub(crate) fn is_still_there(path: &Path, handle: &File) -> bool {
     match (fs::symlink_metadata(path), handle.metadata()) {
         (Ok(named), Ok(held)) => (named.dev(), named.ino()) == (held.dev(), held.ino()),
@@ -117,7 +118,8 @@ pub(crate) fn is_still_there(path: &Path, handle: &File) -> bool {
     }
 }
 
-/// Removes the folders of dead servers that ran as this user. What cannot be removed is left alone: it is in nobody's way.
+/// Removes the folders of dead servers that ran as this user. A folder that cannot be removed is left alone: it does no
+/// harm.
 fn sweep(base: &Path, account: &Account) {
     let folders = fs::read_dir(base).into_iter().flatten().flatten().filter(|entry| {
         let is_named = |prefix: &str| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
@@ -132,7 +134,7 @@ fn sweep(base: &Path, account: &Account) {
         };
         if matches!(lock::try_lock(&handle), Ok(true)) && is_still_there(&path, &handle) {
             match fs::remove_dir_all(&path) {
-                Ok(()) => log::info!("removed {}, left behind by a server that is gone", path.display()),
+                Ok(()) => log::info!("removed {}, left behind by a server that has ended", path.display()),
                 Err(error) => log::debug!("could not remove {}: {error}", path.display()),
             }
         }
@@ -143,7 +145,7 @@ fn is_older_than(metadata: &fs::Metadata, age: Duration) -> bool {
     metadata.modified().is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed > age))
 }
 
-/// A folder of the server's user, or one that this process's user made and has not given away yet.
+/// Whether the folder belongs to the server's user, or to this process's user, who has not handed it over yet.
 fn is_ours(metadata: &fs::Metadata, account: &Account) -> bool {
     account.owns(metadata) || metadata.uid() == rustix::process::geteuid().as_raw()
 }
@@ -158,7 +160,7 @@ mod tests {
         let alive = RunFolder::create(&account).unwrap();
         let base = alive.path().parent().unwrap();
         let dead = base.join(format!("{PREFIX}left-by-{}", std::process::id()));
-        // Whole at once: the tests of other processes sweep, too.
+        // Renamed when it is complete: the tests of other processes sweep, too.
         let made = base.join(format!("{UNLOCKED}left-by-{}", std::process::id()));
         fs::create_dir(&made).unwrap();
         fs::write(made.join("log"), "").unwrap();

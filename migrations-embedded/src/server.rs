@@ -27,15 +27,16 @@ const START_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a server may take to stop; the same as `pg_ctl`'s.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often a connection is tried while the server starts.
+/// The pause between two connection attempts while the server starts.
 const INTERVAL: Duration = Duration::from_millis(3);
 
-/// How many ports are tried when other programs are quicker to take them.
+/// How many ports are tried when other programs take them first.
 const PORT_ATTEMPTS: usize = 5;
 
-/// A running private server; it stops when this is dropped, and when this process ends, however it does.
+/// A running private server; it stops when this is dropped, and when this process ends, in whatever way.
 ///
-/// The superuser `postgres` connects without a password through a socket that only the server's user and root can reach.
+/// The superuser `postgres` connects without a password through a socket that only the server's user and root can
+/// reach.
 ///
 /// ```no_run
 /// use migrations_embedded::Server;
@@ -50,7 +51,7 @@ const PORT_ATTEMPTS: usize = 5;
 #[derive(Debug)]
 #[must_use = "a server stops when it is dropped"]
 pub struct Server {
-    // Before `home`: the server goes before its folder.
+    // Before `home`: fields are dropped in order, and the server has to end before its folder is removed.
     supervisor: Supervisor,
     launch: Launch,
     account: Account,
@@ -85,7 +86,7 @@ impl Server {
         Self::builder().start_throwaway()
     }
 
-    /// A server to be described and then started.
+    /// A builder that describes a server and starts it.
     ///
     /// ```
     /// let builder = migrations_embedded::Server::builder().durable(true).tcp(true);
@@ -94,7 +95,7 @@ impl Server {
         Builder::default()
     }
 
-    /// Starts the server in its home. A port that another program takes first is tried again with another one.
+    /// Starts the server in its home. When another program takes the port first, it tries another port.
     pub(crate) fn start(
         home: Home,
         account: Account,
@@ -135,7 +136,8 @@ impl Server {
 
     /// The URL of one of the server's databases over TCP, password included; none without [`Builder::tcp`].
     ///
-    /// The password changes with each start, except by [`restart`](Self::restart).
+    /// Each start generates a new password, except [`restart`](Self::restart) and
+    /// [`crash_and_restart`](Self::crash_and_restart).
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::builder().tcp(true).start_throwaway()?;
@@ -157,7 +159,7 @@ impl Server {
         self.address.tcp_port()
     }
 
-    /// The folder of the server's socket; for clients that take it apart from the port (`psql -h`, PgBouncer).
+    /// The folder of the server's socket, for clients that take it separately from the port (`psql -h`, PgBouncer).
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;
@@ -168,7 +170,7 @@ impl Server {
         self.address.socket_dir()
     }
 
-    /// The server's port: part of the socket's name, and the TCP port where there is one.
+    /// The server's port: part of the socket's name, and the TCP port if there is one.
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;
@@ -190,7 +192,7 @@ impl Server {
         &self.home.data
     }
 
-    /// The last lines of the server's log, up to 8 KiB; empty where it cannot be read.
+    /// The last lines of the server's log, up to 8 KiB; empty when it cannot be read.
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;
@@ -201,7 +203,8 @@ impl Server {
         log_tail::read(&self.home.log, 0)
     }
 
-    /// The process id of the server (the postmaster); a new one after [`restart`](Self::restart).
+    /// The process id of the server (the postmaster); it changes with [`restart`](Self::restart) and
+    /// [`crash_and_restart`](Self::crash_and_restart).
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;
@@ -224,7 +227,7 @@ impl Server {
         self.liveness.clone()
     }
 
-    /// What [`Builder::reset`] removed before the server started; empty without it, or where there was nothing.
+    /// The files that [`Builder::reset`] removed before the server started; empty without it, or when there were none.
     ///
     /// ```no_run
     /// # let dir = std::path::Path::new("/nowhere");
@@ -249,12 +252,12 @@ impl Server {
         self.major
     }
 
-    /// Stops the server and waits for it: a kept server writes everything out (PostgreSQL's fast shutdown), a throwaway
-    /// server's folder is removed. Clients are cut off.
+    /// Stops the server and waits for it: a kept server writes everything to disk (PostgreSQL's fast shutdown), and a
+    /// throwaway server's folder is removed. Clients are disconnected.
     ///
     /// # Errors
     ///
-    /// Where the server goes on after 60 s. It has its orders by then, and still stops once it can.
+    /// When the server still runs after 60 s. It has been told to stop, and still does so once it can.
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;
@@ -265,18 +268,19 @@ impl Server {
         self.end()
     }
 
-    /// Ends the server as a crash would (PostgreSQL's immediate shutdown), its files left as they are; for fault tests.
+    /// Ends the server as a crash does (PostgreSQL's immediate shutdown) and leaves its files as they are; for fault
+    /// tests.
     ///
-    /// On a server that is not [durable](Builder::durable), the commits of the last second can be lost by this.
+    /// On a server that is not [durable](Builder::durable), this can lose the commits of the last second.
     ///
     /// # Errors
     ///
-    /// Where the server goes on after 60 s.
+    /// When the server still runs after 60 s.
     ///
     /// ```no_run
     /// let mut server = migrations_embedded::Server::throwaway()?;
     /// server.kill_immediate()?;
-    /// // … whatever runs against the server sees its connections break …
+    /// // … the program under test finds no server …
     /// server.restart()?;
     /// # Ok::<(), migrations_embedded::Error>(())
     /// ```
@@ -285,21 +289,32 @@ impl Server {
         self.must_be_over(crashed)
     }
 
-    /// Ends the server as a crash would, where it still runs, and starts it on the same data, socket and port. What was
-    /// committed is recovered, on a server that is [durable](Builder::durable) all of it.
+    /// Ends the server as a crash does ([`kill_immediate`](Self::kill_immediate)), waits until its last process has
+    /// ended, and starts it again on the same data, socket and port; returns when it accepts connections. For fault
+    /// tests.
+    ///
+    /// Every connection is lost. The server recovers the committed data: all of it when it is
+    /// [durable](Builder::durable), otherwise possibly without the commits of the last second.
     ///
     /// # Errors
     ///
-    /// Where the server does not stop or not start; another program may have taken its port.
+    /// When the server does not stop, when one of its processes still runs after 60 s, or when it does not start again;
+    /// another program may have taken its port.
     ///
     /// ```no_run
-    /// let mut server = migrations_embedded::Server::throwaway()?;
-    /// let url = server.url("postgres");
-    /// server.restart()?;
-    /// assert_eq!(server.url("postgres"), url);
-    /// # Ok::<(), migrations_embedded::Error>(())
+    /// use migrations_embedded::Server;
+    /// use postgres::{Client, NoTls};
+    ///
+    /// let mut server = Server::builder().durable(true).start_throwaway()?;
+    /// let mut client = Client::connect(&server.url("postgres"), NoTls)?;
+    /// client.batch_execute("CREATE TABLE notes (body text)")?;
+    ///
+    /// server.crash_and_restart()?;
+    /// assert!(client.batch_execute("TABLE notes").is_err(), "the old connection is lost");
+    /// Client::connect(&server.url("postgres"), NoTls)?.batch_execute("TABLE notes")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn restart(&mut self) -> Result<(), Error> {
+    pub fn crash_and_restart(&mut self) -> Result<(), Error> {
         self.kill_immediate()?;
         processes::wait_for_none(&self.home.data, STOP_PATIENCE).map_err(|pids| Error::Orphans {
             dir: self.home.data.clone(),
@@ -310,6 +325,25 @@ impl Server {
         self.supervisor = supervisor;
         self.liveness.set_pid(pid);
         Ok(())
+    }
+
+    /// Starts a server again that has ended, by [`kill_immediate`](Self::kill_immediate) or by itself. A server that
+    /// still runs is ended first: this is [`crash_and_restart`](Self::crash_and_restart).
+    ///
+    /// # Errors
+    ///
+    /// As [`crash_and_restart`](Self::crash_and_restart).
+    ///
+    /// ```no_run
+    /// let mut server = migrations_embedded::Server::throwaway()?;
+    /// let url = server.url("postgres");
+    /// server.kill_immediate()?;
+    /// server.restart()?;
+    /// assert_eq!(server.url("postgres"), url);
+    /// # Ok::<(), migrations_embedded::Error>(())
+    /// ```
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.crash_and_restart()
     }
 
     fn end(&mut self) -> Result<(), Error> {
@@ -326,7 +360,7 @@ impl Server {
     }
 }
 
-/// Does what [`Server::stop`] does; what goes wrong is only logged.
+/// Does what [`Server::stop`] does; errors are only logged.
 impl Drop for Server {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
@@ -346,7 +380,7 @@ fn address(home: &Home, tcp: bool) -> Result<Address, Error> {
 
 fn launch(home: &Home, programs: &Programs, settings: &[(String, String)], address: &Address) -> Launch {
     let mut arguments = vec![OsString::from("-D"), home.data.clone().into()];
-    // PostgreSQL takes the last of several: nothing overrides the address.
+    // The last of several settings wins in PostgreSQL: nothing overrides the address.
     for (name, value) in settings.iter().cloned().chain(address.settings()) {
         arguments.push("-c".into());
         arguments.push(format!("{name}={value}").into());
@@ -361,7 +395,7 @@ fn launch(home: &Home, programs: &Programs, settings: &[(String, String)], addre
     }
 }
 
-/// Returns once the server accepts connections, with its process id; a server that does not is gone when this fails.
+/// Returns once the server accepts connections, with its process id; when this fails, the server has ended.
 fn launch_and_wait(
     launch: &Launch,
     home: &Home,
@@ -379,14 +413,14 @@ fn launch_and_wait(
             Err(Error::io("read the server's process id in", &path)(std::io::ErrorKind::InvalidData.into()))
         }
         (Err(error), _) => {
-            // Its folder goes with `home`, or is still needed for the next attempt: no more than the server ends here.
+            // Its folder is removed with `home`, or the next attempt still needs it: only the server ends here.
             let _ = supervisor.crash(STOP_PATIENCE);
             Err(error)
         }
     }
 }
 
-/// The first connection the server takes.
+/// The first connection that the server accepts.
 fn connect(supervisor: &mut Supervisor, home: &Home, address: &Address, log_from: u64) -> Result<Client, Error> {
     let started = Instant::now();
     let mut config = postgres::Config::new();
@@ -415,7 +449,7 @@ fn connect(supervisor: &mut Supervisor, home: &Home, address: &Address, log_from
     }
 }
 
-/// Gives the superuser the password that a TCP connection takes.
+/// Gives the superuser the password that a TCP connection requires.
 fn prepare(mut client: Client, home: &Home, address: &Address) -> Result<(), Error> {
     let Some(password) = address.password() else {
         return Ok(());

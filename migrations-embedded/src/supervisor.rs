@@ -1,9 +1,9 @@
-//! The process between this one and the server, which ends the server when this process is gone, however it went.
+//! The process between this one and the server, which ends the server when this process has ended, in whatever way.
 //!
-//! A small shell script rather than `PR_SET_PDEATHSIG`: it works on Linux and macOS alike, from any thread, without
-//! `unsafe`, and it can clean up and shut a kept server down in an orderly way. It lives in a process group of its own, so
-//! Ctrl-C on the terminal reaches the owner and not the server; it holds none of the owner's standard streams, so nobody
-//! who reads those waits for it.
+//! It is a small shell script rather than `PR_SET_PDEATHSIG`: it works on Linux and macOS alike, from any thread,
+//! without `unsafe`, and it can clean up and shut a kept server down in an orderly way. It runs in a process group of
+//! its own, so Ctrl-C on the terminal reaches the owner and not the server; it holds none of the owner's standard
+//! streams, so their readers do not wait for it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,15 +19,15 @@ use crate::account::{Account, SHELL};
 
 const SCRIPT: &str = include_str!("supervisor.sh");
 
-/// How often an end is looked for.
+/// The pause between two checks for the server's end.
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// What ends the server once its owner is gone.
+/// How the server is shut down once its owner has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AtEnd {
-    /// PostgreSQL's immediate shutdown: for data that nobody needs.
+    /// PostgreSQL's immediate shutdown: for data that is thrown away.
     Immediate,
-    /// PostgreSQL's fast shutdown: clients are cut off, everything is written.
+    /// PostgreSQL's fast shutdown: clients are disconnected, everything is written to disk.
     Fast,
 }
 
@@ -45,7 +45,7 @@ impl AtEnd {
 pub(crate) struct Launch {
     pub(crate) at_end: AtEnd,
     pub(crate) data: PathBuf,
-    /// Removed once the owner is gone.
+    /// Removed once the owner has ended.
     pub(crate) folder: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) postgres: PathBuf,
@@ -56,12 +56,12 @@ pub(crate) struct Launch {
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     child: Child,
-    /// Open as long as the server is wanted.
+    /// Open as long as the server is needed.
     pipe: Option<ChildStdin>,
 }
 
 impl Supervisor {
-    /// Starts the server; `locks` are held until its last process is gone.
+    /// Starts the server; `locks` are held until its last process has ended.
     pub(crate) fn start(launch: &Launch, account: &Account, locks: [Option<&File>; 2]) -> Result<Self, Error> {
         let spawn = || {
             let [first, second] = locks;
@@ -90,16 +90,17 @@ impl Supervisor {
         self.child.try_wait()
     }
 
-    /// Does what the owner's death would do, and waits for it. Whether all is over within `patience`.
+    /// Does what the owner's death would do, and waits for it. Whether the server has ended within `patience`.
     pub(crate) fn end(&mut self, patience: Duration) -> io::Result<bool> {
         self.pipe = None;
         self.wait(patience)
     }
 
-    /// Has the server end at once, as in a crash, its files left as they are. Whether it is over within `patience`.
+    /// Ends the server at once, as a crash does, and leaves its files as they are. Whether it has ended within
+    /// `patience`.
     pub(crate) fn crash(&mut self, patience: Duration) -> io::Result<bool> {
         if let Some(pipe) = &mut self.pipe {
-            // A server that is gone already has nobody reading the pipe.
+            // When the server has already ended, nothing reads the pipe.
             if self.child.try_wait()?.is_none() {
                 pipe.write_all(b"QUIT\n")?;
             }

@@ -1,4 +1,5 @@
-//! The prepared clusters that throwaway servers are copied from: whole, ours, and one is enough.
+//! The prepared clusters that throwaway servers are copied from: each is complete, only its own user can change it, and
+//! one is enough for several processes.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -19,7 +20,7 @@ fn owner() {
     support::own_a_server();
 }
 
-/// Starts a server in another process, and checks that it works; returns the user it runs as.
+/// Starts a server in another process and checks that it works; returns the user that it runs as.
 fn start(temp: &Path) -> u32 {
     let mut owner = Owner::spawn(None, temp);
     let server = owner.server();

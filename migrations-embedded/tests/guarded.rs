@@ -1,4 +1,5 @@
-//! A kept folder is nobody else's: not another server's, not that of a server that is gone, and not root's to be led astray in.
+//! A kept folder is protected: from another server, from the remains of a dead server, and from links and pipes that
+//! would mislead root.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -41,12 +42,12 @@ fn kill(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
-/// The user that servers run as, whoever runs the tests.
+/// The user that servers run as, whichever user runs the tests.
 fn servers_user() -> u32 {
     fs::metadata(Server::throwaway().unwrap().socket_dir()).unwrap().uid()
 }
 
-/// A process that is ended with the test.
+/// A process that ends with the test.
 struct Process(Child);
 
 impl Drop for Process {
@@ -91,7 +92,7 @@ fn what_was_put_in_the_place_of_a_running_servers_folder_is_left_alone() {
     let pid = server.pid();
     server.stop().unwrap();
     assert!(!is_alive(pid));
-    assert_eq!(control(), before, "the server has written into another server's folder");
+    assert_eq!(control(), before, "the server wrote into another server's folder");
     for dir in [dir, moved] {
         connect(&start(&dir).url("postgres")).batch_execute("TABLE notes").unwrap();
     }
@@ -140,7 +141,7 @@ fn a_process_number_that_is_another_programs_by_now_is_in_nobodys_way() {
     let mut sleep = Command::new("sleep");
     sleep.arg("600");
     if is_root() {
-        // PostgreSQL takes another user's process for none of its own.
+        // PostgreSQL ignores a process of another user, so this one has to be the server's user's.
         sleep.uid(data.uid()).gid(data.gid());
     }
     let other = Process(sleep.spawn().unwrap());
@@ -263,7 +264,7 @@ fn a_folder_that_cannot_be_written_to_is_named_with_the_way_out() {
     chown(&dir, Some(servers_user()), None).unwrap();
     fs::set_permissions(&dir, Permissions::from_mode(0o500)).unwrap();
     let error = refusal(&dir);
-    assert!(error.contains("cannot be written to by user") && error.contains("chmod u+w"), "{error}");
+    assert!(error.contains("cannot write to") && error.contains("chmod u+w"), "{error}");
     fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! A kept server: its data stays, its folder takes one server at a time, and a folder that does not fit stays as it is.
+//! A kept server: its data stays, only one server runs in its folder at a time, and an unsuitable folder is left alone.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -29,7 +29,7 @@ fn refusal(dir: &Path) -> Error {
     error
 }
 
-/// Everything below a folder, with contents and times, to tell whether anything was touched.
+/// All entries below a folder, with contents and times, to detect any change.
 fn snapshot(dir: &Path) -> Vec<(PathBuf, u32, std::time::SystemTime, Option<Vec<u8>>)> {
     let mut found = Vec::new();
     let mut left = vec![dir.to_owned()];
@@ -217,7 +217,7 @@ fn a_folder_the_servers_user_cannot_reach_is_left_alone() {
     assert_eq!(fs::read_dir(&closed).unwrap().count(), 0);
 }
 
-/// A user there is on every system (daemon), other than the one root's servers run as by default.
+/// A user that exists on every system (daemon), and that root's servers do not run as by default.
 const SOMEBODY: u32 = 1;
 
 fn owner_of(path: &Path) -> u32 {

@@ -1,4 +1,4 @@
-//! No server outlives the process that started it, whatever becomes of that process.
+//! No server outlives the process that started it, however that process ends.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -24,7 +24,7 @@ fn after_kill_9_neither_server_nor_folder_remains() {
     let mut owner = Owner::spawn(None, temp.path());
     let server = owner.server();
     assert!(is_alive(server.pid) && server.socket_dir.exists());
-    // A client that stays must not hold it up.
+    // A client that stays connected must not delay the end.
     let _client = connect(&server.url);
     owner.kill();
     assert!(soon(|| !is_alive(server.pid)));
@@ -70,7 +70,7 @@ fn the_next_process_waits_for_the_server_of_a_killed_one() {
     last.server();
     for _ in 0..3 {
         last.kill();
-        // At once: the server is still on its way out.
+        // At once: the server is still shutting down.
         last = Owner::spawn(Some(&dir), temp.path());
         let server = last.server();
         connect(&server.url).batch_execute("SELECT 1").unwrap();
@@ -118,13 +118,13 @@ fn a_server_that_is_slow_to_end_keeps_its_folders_until_it_has() {
     let dir = temp.path().join("db");
     let mut owner = Owner::spawn(Some(&dir), temp.path());
     let server = owner.server();
-    // A shutdown waits for each client's process.
+    // A shutdown waits for every backend.
     let mut client = connect(&server.url);
     let backend = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     let stopped = Stopped::stop(Pid::from_raw(backend).unwrap());
     owner.kill();
 
-    // A start that sweeps, beside it.
+    // Another start sweeps meanwhile.
     Owner::spawn(None, temp.path()).server();
     assert!(is_held(&dir) && is_held(&server.socket_dir));
 
@@ -192,7 +192,7 @@ fn group_of(pid: u32) -> Pid {
     getpgid(Pid::from_raw(i32::try_from(pid).unwrap())).unwrap()
 }
 
-/// A process that gets no time until this is dropped; a failed test lets it go on, too.
+/// A process that is stopped until this is dropped; a failed test lets it continue, too.
 struct Stopped(Pid);
 
 impl Stopped {

@@ -1,6 +1,6 @@
-//! Programs that are missing, wrong or broken are named, and what stands in for a locale works.
+//! Missing, wrong or broken programs are named, and the fallback for a missing locale works.
 //!
-//! The programs here are scripts, since no machine has all of these.
+//! The programs here are scripts, since no machine has all of these variants.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -97,7 +97,7 @@ fn a_port_that_another_program_took_first_is_tried_again_with_another() {
     let real = real_programs();
     let folder = open_folder();
     let taken = folder.path().join("taken");
-    // The first start finds its port taken, and says it as PostgreSQL does.
+    // The first start finds its port taken, and prints what PostgreSQL prints.
     let refusal = "could not bind IPv4 address \"127.0.0.1\": Address already in use";
     let once = format!(
         "if [ \"$1\" = -D ] && ! [ -e '{0}' ]; then : >'{0}'; echo 'LOG:  {refusal}' >&2; exit 1; fi",

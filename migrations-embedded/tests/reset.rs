@@ -1,4 +1,4 @@
-//! Beginning anew: only under the folder's lock, and only what is a server's; and asking whether a server lives.
+//! A reset happens only under the folder's lock, and removes only a server's files. Also: whether a server still runs.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -30,7 +30,7 @@ fn a_reset_removes_what_an_earlier_server_left_and_says_what() {
     assert!(first.removed().is_empty());
     connect(&first.url("postgres")).batch_execute("CREATE TABLE notes ()").unwrap();
     first.stop().unwrap();
-    // Also data that nothing can be started on.
+    // A reset also removes data that no server can start on.
     fs::write(dir.join("data/PG_VERSION"), "99\n").unwrap();
     fs::create_dir(dir.join("lost+found")).unwrap();
 

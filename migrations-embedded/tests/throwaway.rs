@@ -1,4 +1,4 @@
-//! A throwaway server: what it is like, and that nothing of it stays.
+//! A throwaway server: its properties, and that nothing of it stays.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -57,7 +57,7 @@ fn its_process_and_its_folder_are_gone_after_stop_and_after_drop() {
         let server = Server::throwaway().unwrap();
         let (pid, folder) = (server.pid(), server.socket_dir().to_owned());
         assert!(is_alive(pid) && server.data_dir().starts_with(&folder));
-        // A client that stays must not hold it up.
+        // A client that stays connected must not delay the end.
         let mut client = connect(&server.url("postgres"));
         end(server);
         assert!(!is_alive(pid));
@@ -149,11 +149,31 @@ fn a_restart_is_a_crash_that_keeps_the_address_and_what_was_committed() {
         .map(|row| row.get(0))
         .collect();
     assert_eq!(tables, ["committed"]);
+}
 
-    // Also without a crash before it.
-    let pid = server.pid();
-    server.restart().unwrap();
+#[test]
+fn a_crash_and_restart_keeps_what_was_committed_and_loses_every_connection() {
+    let mut server = Server::builder().tcp(true).durable(true).start_throwaway().unwrap();
+    let address = |server: &Server| (server.url("postgres"), server.tcp_url("postgres"), server.data_dir().to_owned());
+    let (before, pid, liveness) = (address(&server), server.pid(), server.liveness());
+    let mut writer = connect(&before.0);
+    let mut idle = connect(before.1.as_ref().unwrap());
+    writer.batch_execute("CREATE TABLE notes AS SELECT 'committed' AS body").unwrap();
+    writer.batch_execute("BEGIN; INSERT INTO notes VALUES ('lost')").unwrap();
+
+    for _ in 0..2 {
+        server.crash_and_restart().unwrap();
+        // At once: it returns when the server accepts connections.
+        let rows = connect(&server.url("postgres")).query("SELECT body FROM notes", &[]).unwrap();
+        assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>(), ["committed"]);
+    }
+    assert_eq!(address(&server), before);
     assert!(!is_alive(pid) && is_alive(server.pid()));
+    assert_eq!(liveness.gone(), None);
+    assert!(server.log().contains("not properly shut down"), "{}", server.log());
+    for client in [&mut writer, &mut idle] {
+        assert!(client.simple_query("SELECT 1").is_err(), "a connection outlived the crash");
+    }
 }
 
 #[test]
@@ -168,7 +188,7 @@ fn stopping_a_server_that_died_is_no_error() {
 #[test]
 fn the_environment_of_its_owner_does_not_change_it() {
     let temp = open_folder();
-    // The server reads some of libpq's variables, too, and does not start with a bad one.
+    // The server reads some of libpq's variables too, and does not start with an invalid one.
     let environment = [("PGDATESTYLE", "nonsense"), ("PGPORT", "1"), ("PGDATA", "/nowhere")];
     let mut owner = Owner::spawn_with(None, temp.path(), &environment);
     let mut client = connect(&owner.server().url);

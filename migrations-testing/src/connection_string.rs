@@ -1,8 +1,8 @@
-//! A connection string, written out from its parsed form.
+//! A connection string, written from its parsed form.
 //!
-//! Editing the text of a URL is how tests end up in the wrong database: `?dbname=prod` wins over the path, in any
-//! spelling that percent-encoding allows, and a password may hold a `/` or a `?`. So the driver parses the text, the name
-//! is set in what it parsed, and every part is written again with its special characters encoded.
+//! Tests that edit the text of a URL end up in the wrong database: `?dbname=prod` wins over the path, in any spelling
+//! that percent-encoding allows, and a password may contain a `/` or a `?`. So the driver parses the text, the name is
+//! set in the parsed configuration, and every part is written again with its special characters encoded.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use postgres::Config;
 use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
 
-/// The URL that leads where the configuration does; settings that are the driver's defaults are left out.
+/// The URL of the configuration, without the settings that are the driver's defaults.
 pub(crate) fn url(config: &Config) -> String {
     let mut url = String::from("postgres://");
     if let Some(user) = config.get_user() {
@@ -26,7 +26,7 @@ pub(crate) fn url(config: &Config) -> String {
     let mut parameters: Vec<String> =
         parameters(config).iter().map(|(name, value)| format!("{name}={}", encode(value.as_bytes()))).collect();
     if let (None, Some(password)) = (config.get_user(), config.get_password()) {
-        // In front of the host it would come with an empty user, which is not the same as none.
+        // Before the host it would need an empty user, which is not the same as none.
         parameters.push(format!("password={}", encode(password)));
     }
     if !parameters.is_empty() {
@@ -35,7 +35,7 @@ pub(crate) fn url(config: &Config) -> String {
     url
 }
 
-/// `host:port,host:port`. A host that is given by address alone is a parameter instead.
+/// `host:port,host:port`. A host that is given by its address alone becomes a parameter instead.
 fn hosts(config: &Config) -> String {
     let ports = config.get_ports();
     let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
@@ -109,7 +109,7 @@ fn channel_binding(binding: ChannelBinding) -> Option<&'static str> {
     }
 }
 
-/// What RFC 3986 calls unreserved stays as it is.
+/// Characters that RFC 3986 calls unreserved stay as they are.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes a part of a URL.
@@ -163,7 +163,7 @@ mod tests {
         ] {
             let mut expected: Config = text.parse().unwrap();
             expected.dbname("test_1");
-            // The driver gives each host of a URL a port; none and 5432 are the same to it.
+            // The driver gives each host of a URL a port; it treats none and 5432 alike.
             let read: Config = renamed(text).parse().unwrap();
             let comparable = |config: &Config| format!("{config:?}").replace("port: []", "port: [5432]");
             assert_eq!(comparable(&read), comparable(&expected), "{text}");

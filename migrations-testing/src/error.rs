@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no throwaway server.
+    /// The throwaway server could not be started.
     #[error("no throwaway server for the tests: {0}")]
     Server(String),
 
@@ -12,35 +12,35 @@ pub enum Error {
     #[error(transparent)]
     Migrations(#[from] migrations_core::Error),
 
-    /// The database could not be made.
-    #[error("database {name} could not be made on {server}: {source}; the role needs CREATEDB")]
+    /// The database could not be created.
+    #[error("database {name} could not be created on {server}: {source}; the role needs CREATEDB")]
     Create {
         /// The database.
         name: String,
-        /// Where.
+        /// The server.
         server: String,
-        /// What the server says.
+        /// The server's answer.
         source: postgres::Error,
     },
 
-    /// The connection string with the test's database in it leads to another one.
+    /// The connection string with the test's database in it leads to another database.
     #[error(
-        "connecting to the test database {name} led to database {found}, to which nothing was written; a pooler in front of \
-         the server has to pass on the names of databases (PgBouncer: `* = host=…`, without dbname), or DATABASE_URL has \
-         to name the server itself"
+        "connecting to the test database {name} led to database {found}; nothing was written to it; a pooler before \
+         the server has to pass on database names (PgBouncer: `* = host=…`, without dbname), or DATABASE_URL has to \
+         name the server itself"
     )]
     Elsewhere {
-        /// The database that was asked for.
+        /// The requested database.
         name: String,
-        /// Where the connection ended.
+        /// The database of the connection.
         found: String,
     },
 
-    /// What two tenants hold could not be read.
-    #[error("what the tenants hold could not be read: {0}")]
+    /// The content of the two tenants could not be read.
+    #[error("the content of the tenants could not be read: {0}")]
     Compare(#[source] postgres::Error),
 
-    /// A run over an empty database left something undone.
-    #[error("the migrations left tenants behind on a new database, which had none: another run is at work on it")]
+    /// A run on a new database did not finish.
+    #[error("the run on a new test database did not finish: another run is using that database")]
     Unfinished,
 }

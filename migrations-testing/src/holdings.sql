@@ -1,4 +1,4 @@
--- Everything in schema $1, one line a thing. Definitions name what is not in pg_catalog with its schema.
+-- Everything in schema $1, one line per object or property. Definitions qualify every name outside pg_catalog.
 WITH
 namespace AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
 relation AS (
@@ -22,7 +22,7 @@ object AS (
     UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s, namespace n WHERE s.stxnamespace = n.oid
     UNION ALL SELECT 'pg_namespace'::regclass, oid FROM namespace
 ),
--- TOAST tables and the triggers of foreign keys are named after numbers.
+-- TOAST tables and the triggers of foreign keys have object ids in their names.
 named AS (
     SELECT o.class, o.oid, i.type || ' ' || i.identity AS name
     FROM object o, pg_identify_object(o.class, o.oid, 0) i

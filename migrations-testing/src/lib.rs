@@ -1,9 +1,9 @@
-//! A fresh PostgreSQL database for every test, with tenants in it where a test wants some.
+//! A fresh PostgreSQL database for every test, with tenants where a test needs them.
 //!
-//! [`TestDatabase::new`] makes a database on a throwaway server that all tests of the process share, or on the server that
-//! `DATABASE_URL` names, and drops it in the end. Nothing has to be started or migrated before the tests: a test that has
-//! its `TestDatabase` has a database that is ready. On a server that `DATABASE_URL` names, each database has one more
-//! session, which shows that its test lives; what a killed process has left there, the next one drops.
+//! [`TestDatabase::new`] creates a database on a throwaway server that all tests of the process share, or on the server
+//! that `DATABASE_URL` names, and drops it when the test ends. Nothing has to be started or migrated before the tests:
+//! a `TestDatabase` is ready for use. On a server that `DATABASE_URL` names, each database has one more session, which
+//! shows that its test still runs; the next process drops the databases that a killed process left there.
 //!
 //! ```
 //! use migrations_core::{MigrationSet, Migrator};
@@ -20,7 +20,8 @@
 //!
 //! [`Difference`] says whether a tenant that is created today equals one that was upgraded step by step.
 //!
-//! It makes and compares databases, and nothing else; `migrations-embedded` has the servers, `migrations-core` the migrations.
+//! This crate creates and compares databases, and nothing else; `migrations-embedded` has the servers,
+//! `migrations-core` the migrations.
 
 mod connection_string;
 mod error;
@@ -43,9 +44,9 @@ pub struct TestDatabase {
     name: String,
     url: String,
     database: Database,
-    /// Where it was made, and is dropped.
+    /// The database through which it is created and dropped.
     maintenance: Database,
-    /// Given up once it is dropped.
+    /// Released once the database is dropped.
     _lease: Option<Lease>,
 }
 
@@ -54,8 +55,8 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// When there is no server: PostgreSQL's programs are not installed, or `DATABASE_URL` leads nowhere; and when its
-    /// role may not create databases.
+    /// When no server is available, because PostgreSQL's programs are not installed or `DATABASE_URL` leads nowhere;
+    /// and when the role may not create databases.
     ///
     /// ```
     /// use migrations_testing::TestDatabase;
@@ -76,7 +77,7 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and when a name is not one or a migration fails.
+    /// As [`new`](Self::new), and when a tenant's name is not valid or a migration fails.
     ///
     /// ```no_run
     /// # fn example(migrator: &migrations_core::Migrator) -> Result<(), migrations_testing::Error> {
@@ -95,7 +96,7 @@ impl TestDatabase {
         Ok(test)
     }
 
-    /// The database's URL, for a program that is under test.
+    /// The database's URL, for a program under test.
     ///
     /// ```no_run
     /// # let test = migrations_testing::TestDatabase::new()?;
@@ -147,7 +148,8 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // A test that has failed has said so; what it leaves on a throwaway server goes with the server.
+        // Errors are ignored: a failed test has already reported its failure, and a throwaway server takes its
+        // databases along.
         if let Ok(mut client) = self.maintenance.connect() {
             let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }

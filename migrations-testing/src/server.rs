@@ -17,13 +17,13 @@ use crate::lease::{self, Lease};
 /// The variable that names a server to use instead of a throwaway one.
 const VARIABLE: &str = "DATABASE_URL";
 
-/// A start that failed is not tried again by every test.
+/// A failed start is kept, so that not every test tries it again.
 static SERVER: OnceLock<Mutex<Result<Server, String>>> = OnceLock::new();
 
-/// A server that stays is swept by a process's first test.
+/// The first test of a process sweeps a server that is not thrown away.
 static SWEPT: Once = Once::new();
 
-/// A server that names databases by URL.
+/// The server for the tests: the given URL's, or a throwaway one.
 enum Place {
     Given(String),
     Throwaway,
@@ -33,12 +33,12 @@ fn place() -> Result<Place, Error> {
     match std::env::var(VARIABLE) {
         Ok(url) if !url.is_empty() => Ok(Place::Given(url)),
         Ok(_) | Err(VarError::NotPresent) => Ok(Place::Throwaway),
-        // Not a throwaway server instead: somebody has named one.
+        // No throwaway server instead: the caller has named a server.
         Err(VarError::NotUnicode(_)) => Err(unusable("it is not UTF-8")),
     }
 }
 
-/// The database in which others are made.
+/// The database through which test databases are created.
 pub(crate) fn maintenance() -> Result<Database, Error> {
     match place()? {
         Place::Given(url) => Ok(Database::from_url(&url)?),
@@ -50,7 +50,7 @@ pub(crate) fn maintenance() -> Result<Database, Error> {
 fn database(name: &str) -> Result<(String, Database), Error> {
     match place()? {
         Place::Given(given) => {
-            // Refuses what it cannot connect with, such as TLS.
+            // Refuses settings that it cannot connect with, such as TLS.
             Database::from_url(&given)?;
             let mut config: Config = given.parse().map_err(|_| unusable("it is not a connection string"))?;
             let url = connection_string::url(config.dbname(name));
@@ -78,15 +78,15 @@ fn throwaway(name: &str) -> Result<(String, Database), Error> {
     }
 }
 
-/// A new database: where it is, and what keeps others from dropping it.
+/// A new database: its address, and the lease that keeps other processes from dropping it.
 pub(crate) struct Created {
     pub(crate) url: String,
     pub(crate) database: Database,
-    /// None on a throwaway server, which nobody else uses.
+    /// None on a throwaway server, which no other process uses.
     pub(crate) lease: Option<Lease>,
 }
 
-/// Makes an empty database, and makes sure that its URL leads there.
+/// Creates an empty database, and makes sure that its URL leads there.
 pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Error> {
     let (url, database) = database(name)?;
     let is_given = matches!(place()?, Place::Given(_));
@@ -95,7 +95,7 @@ pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Erro
     }
     let mut client = maintenance.connect()?;
     let failed = |source| Error::Create { name: name.to_owned(), server: maintenance.to_string(), source };
-    // Before there is a database: from its first moment on, it is one that lives.
+    // Before the database exists, so that it counts as in use from its first moment on.
     let lease = if is_given { Lease::take(maintenance.connect()?, name).map_err(failed)? } else { None };
     create_database(&mut client, name, is_given).map_err(failed)?;
     let made = (|| {
@@ -111,7 +111,7 @@ pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Erro
     Ok(Created { url, database, lease })
 }
 
-/// Nothing is written to a database that is not the test's own.
+/// Checks that nothing will be written to a database other than the test's own.
 fn must_lead_to(database: &Database, name: &str) -> Result<(), Error> {
     let failed = |source| Error::Create { name: name.to_owned(), server: database.to_string(), source };
     let mut client = database.connect()?;
@@ -120,12 +120,12 @@ fn must_lead_to(database: &Database, name: &str) -> Result<(), Error> {
     if found == name { Ok(()) } else { Err(Error::Elsewhere { name: name.to_owned(), found }) }
 }
 
-/// Makes an empty database. `template0` is never busy, since nobody can connect to it.
+/// Creates an empty database. `template0` is never in use, since it accepts no connections.
 fn create_database(client: &mut Client, name: &str, is_given: bool) -> Result<(), postgres::Error> {
     let version: i32 =
         lease::single(client, "SELECT pg_catalog.current_setting('server_version_num')::int4", &[])?.get(0);
-    // Copying files takes two checkpoints: the faster way where nothing is flushed, the slower one on a server that has
-    // data to lose. Servers before 15 know no other way.
+    // FILE_COPY takes two checkpoints: it is faster where nothing is flushed, and slower on a durable server. Servers
+    // before 15 have no other strategy.
     let copy_files = version >= 150_000 && !is_given;
     let strategy = if copy_files { " STRATEGY FILE_COPY" } else { "" };
     let create = format!("CREATE DATABASE {name} TEMPLATE template0{strategy}");

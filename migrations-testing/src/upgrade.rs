@@ -1,4 +1,4 @@
-//! Whether a tenant that signs up today is the same as one that was there from the beginning.
+//! Whether a tenant that signs up today is the same as one that has existed from the beginning.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use postgres::{Client, Transaction};
 
 use crate::{Error, TestDatabase};
 
-/// Everything that a schema's catalog holds, one line a thing.
+/// Everything in a schema's catalog, one line per object or property.
 const HOLDINGS: &str = include_str!("holdings.sql");
 
 /// How many differences are shown.
@@ -20,18 +20,18 @@ const SHOWN: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// What only the new tenant has: definitions of objects, and rows.
+    /// Definitions of objects, and rows, that only the new tenant has.
     pub only_fresh: Vec<String>,
-    /// What only the upgraded tenant has.
+    /// Those that only the upgraded tenant has.
     pub only_upgraded: Vec<String>,
 }
 
 impl Difference {
-    /// Compares a tenant that the migrator creates at once with one that it upgrades, one migration a run: the catalog with
-    /// every definition, comment and privilege, and the rows.
+    /// Compares a tenant that the migrator creates at once with one that it upgrades, one migration per run: the
+    /// catalog with every definition, comment and privilege, and the rows.
     ///
-    /// The shared set is applied whole, before both. What PostgreSQL or the migrations make different in every schema is left
-    /// out: columns that default to the time, to a random value or to a UUID, and the history table.
+    /// The whole shared set is applied before both. Everything that differs from schema to schema anyway is left out:
+    /// columns that default to the time, to a random value or to a UUID, and the history table.
     ///
     /// # Errors
     ///
@@ -123,10 +123,10 @@ fn succeed(migrator: &Migrator, test: &TestDatabase, tenant: &TenantName) -> Res
     }
 }
 
-/// What a schema holds, without its own name.
+/// The content of a schema, without the schema's own name.
 fn holdings(client: &mut Client, schema: &TenantName) -> Result<Vec<String>, postgres::Error> {
     let mut transaction = client.transaction()?;
-    // Definitions are shown with the names that are not on the path.
+    // With this path, definitions show every name with its schema, except PostgreSQL's own.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog")?;
     let mut lines = Vec::new();
     for row in transaction.query(HOLDINGS, &[&schema.as_str()])? {

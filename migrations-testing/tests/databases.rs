@@ -1,4 +1,4 @@
-//! Every test has a database of its own, on the server it is meant to be on, and leaves none behind.
+//! Every test has a database of its own, on the intended server, and leaves none behind.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -70,7 +70,7 @@ fn a_migrated_database_has_both_sets_and_the_tenants() {
     assert!(error.to_string().contains("No Name"), "{error}");
 }
 
-/// Run by the next test in a process of its own, where the variable is set; otherwise it says nothing.
+/// The next test runs this in a process of its own, with the variable set.
 #[test]
 #[ignore = "a process for another test, not a test"]
 fn guest() {

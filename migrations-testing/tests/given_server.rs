@@ -1,5 +1,5 @@
-//! On a server that `DATABASE_URL` names: tests write into their own databases only, and what a killed process leaves is
-//! dropped by the next one.
+//! On a server that `DATABASE_URL` names, tests write into their own databases only, and the next process drops the
+//! databases that a killed process leaves.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
@@ -27,7 +27,7 @@ fn migrator() -> Migrator {
     )
 }
 
-/// A process for the tests below, where `DATABASE_URL` is theirs: makes a database, and does what it is told.
+/// A process for the tests below, with their `DATABASE_URL`: it creates a database, and obeys the order on its input.
 #[test]
 #[ignore = "a process for other tests, not a test"]
 fn guest() {
@@ -55,12 +55,12 @@ fn run_guest(url: &str) -> Output {
     guest_process(url).stdin(Stdio::null()).output().unwrap()
 }
 
-/// A guest with a living database.
+/// A guest process with a database in use.
 struct Guest {
     child: Child,
     orders: ChildStdin,
     name: String,
-    // Read to the end, a guest that talks is not cut off.
+    // Kept open, so that the guest's output does not fail on a closed pipe.
     _said: BufReader<ChildStdout>,
 }
 
@@ -98,7 +98,7 @@ impl Drop for Guest {
     }
 }
 
-/// The server notices that a client is gone a moment later.
+/// The server notices only a moment later that a client is gone.
 fn wait_for_sessions_to_end(client: &mut Client, database: &str) {
     let started = Instant::now();
     let sessions = "SELECT count(*) FROM pg_stat_activity \
@@ -152,7 +152,7 @@ fn what_a_killed_process_leaves_is_dropped_by_the_next_and_a_living_database_is_
         dying.end(end);
         assert!(databases(&mut client).contains(&dying.name), "{end}");
         let started = Instant::now();
-        // Its sessions end a moment later; until then it counts as living.
+        // Its sessions end a moment later; until then it counts as in use.
         while databases(&mut client).contains(&dying.name) {
             assert!(started.elapsed() < Duration::from_secs(20), "{end}: {} is never swept", dying.name);
             assert!(run_guest(&url).status.success());
@@ -172,7 +172,7 @@ fn a_database_that_is_not_marked_as_ours_is_never_swept() {
     let mark: String = client.query_one(mark, &[&abandoned.name]).unwrap().get(0);
     abandoned.end("kill -9");
     wait_for_sessions_to_end(&mut client, &abandoned.name);
-    // A name without the mark, the mark without a name, and the mark of those who look elsewhere for the lock.
+    // A name without the mark, the mark without a test's name, and the mark of a lock in another database.
     let kept = ["test_1_0123abcd", "production", "test_2_0123abcd"];
     for name in kept {
         client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();

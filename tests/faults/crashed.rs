@@ -1,4 +1,4 @@
-//! The server goes down as in a crash, while a runner is at work.
+//! The server goes down as in a crash, while a runner is working.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,14 +18,13 @@ fn crash_at_random(site: &Site) {
     while let Some(moment) = moments.next(&mut dice) {
         let copy = site.copy();
         let url = copy.url();
-        // Every other runner waits for the server to come back, and goes on.
+        // Every other runner waits for the server to come back, and continues.
         let wait: &[&str] = if moments.hit().is_multiple_of(2) { &["--wait", "30s"] } else { &["--wait", "0s"] };
         let mut runner = up(&url, wait);
         std::thread::sleep(moment);
         let was_running = runner.is_running();
         moments.count(was_running);
-        site.server().kill_immediate().unwrap();
-        site.server().restart().unwrap();
+        site.server().crash_and_restart().unwrap();
         let ran = runner.finish();
         if ran.code == Some(0) {
             survived += usize::from(was_running);
@@ -47,15 +46,16 @@ fn a_rerun_after_a_crash_of_a_durable_server_leaves_every_tenant_whole() {
     crash_at_random(&Site::on(Server::builder().durable(true), 12));
 }
 
-/// Tenants commit without waiting for the disk. What a crash takes of that must not be reported as done by a run that
-/// goes on behind it: one in the middle, one between the last tenant and the barrier, and one in the pass that looks again.
+/// Tenants commit without waiting for the disk. A run that continues after a crash must not report as done what the
+/// crash has lost. The crashes are in the middle of the tenants, between the last tenant and the barrier, and in the
+/// pass that checks again.
 #[test]
 fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
-    // The longest there is: nothing reaches the disk by itself.
+    // The longest delay that the server allows: nothing reaches the disk on its own.
     let server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();
     let mut admin = Client::connect(&server.url("postgres"), NoTls).unwrap();
     let server = Arc::new(Mutex::new(server));
-    // The last one is noticed by nothing but the replacement of the connection, which is due behind the twelfth.
+    // In the last case, only the replacement of the connection, due after the twelfth tenant, notices the crash.
     let cases = [(&[10][..], 250), (&[20], 250), (&[10, 10], 250), (&[20, 20], 250), (&[12], 1)];
     for (index, (crashes, schemas)) in cases.into_iter().enumerate() {
         let fleet = format!("crashes_{index}");
@@ -72,10 +72,10 @@ fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
         let going_on = newer.clone().on_event(move |event| {
             if let Event::TenantMigrated { progress, .. } = event {
                 let mut left = left.lock().unwrap();
-                // The last one of a pass may be the tenth.
+                // A pass may end before the tenth tenant.
                 if left.first().is_some_and(|at| progress.done == *at || progress.done == progress.total) {
                     left.remove(0);
-                    victim.lock().unwrap().restart().unwrap();
+                    victim.lock().unwrap().crash_and_restart().unwrap();
                 }
             }
         });
@@ -88,7 +88,7 @@ fn a_run_that_goes_on_behind_a_crash_reports_nothing_as_done_that_was_lost() {
     }
 }
 
-/// A sign-up is reported by itself, behind no barrier.
+/// A sign-up is reported on its own, without a barrier.
 #[test]
 fn a_sign_up_that_was_reported_survives_a_crash() {
     let mut server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();
@@ -97,7 +97,7 @@ fn a_sign_up_that_was_reported_survives_a_crash() {
         let database = Database::from_url(&server.url("postgres")).unwrap();
         migrator.fill_pool(&database, spares).unwrap();
         assert!(migrator.get_or_create_tenant(&database, &name(tenant)).unwrap().1);
-        server.restart().unwrap();
+        server.crash_and_restart().unwrap();
         let database = Database::from_url(&server.url("postgres")).unwrap();
         let found = migrator.tenant(&database, &name(tenant)).unwrap();
         assert_eq!(found.map(|tenant| tenant.version), Some(Some(2)), "{tenant}");

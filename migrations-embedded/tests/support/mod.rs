@@ -1,4 +1,4 @@
-//! What the tests of this crate share: processes that own a server, and eyes for what is left of one.
+//! Shared by this crate's tests: processes that own a server, and checks for what is left of one.
 
 #![allow(dead_code, reason = "each test binary uses another part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "for tests only")]
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// Names the kept folder for the owner process, or nothing for a throwaway server.
 const OWNER_OF: &str = "TEST_OWNER_OF";
 
-/// More than anything here takes on a slow machine.
+/// Longer than any test step takes on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn connect(url: &str) -> Client {
@@ -30,7 +30,7 @@ pub fn show(client: &mut Client, setting: &str) -> String {
     client.query_one(&format!("SHOW {setting}"), &[]).unwrap().get(0)
 }
 
-/// A folder that the server's user can work in, whoever runs the tests.
+/// A folder that the server's user can work in, whichever user runs the tests.
 pub struct OpenFolder(TempDir);
 
 pub fn open_folder() -> OpenFolder {
@@ -45,7 +45,7 @@ impl OpenFolder {
     }
 }
 
-/// Waits for the servers in it: nobody can remove a folder that another process writes to.
+/// Waits for the servers in it: a folder that another process writes to cannot be removed.
 impl Drop for OpenFolder {
     fn drop(&mut self) {
         soon(|| !folders(self.path()).iter().any(|folder| is_held(folder)));
@@ -61,7 +61,7 @@ pub fn is_alive(pid: u32) -> bool {
     test_kill_process(pid).is_ok()
 }
 
-/// Whether it comes true in time.
+/// Whether the condition becomes true in time.
 pub fn soon(condition: impl Fn() -> bool) -> bool {
     let started = Instant::now();
     while !condition() {
@@ -77,7 +77,7 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
     fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
 }
 
-/// The folders of servers, living and dead, in a folder for temporary files.
+/// The folders of running and dead servers in a folder for temporary files.
 pub fn run_folders(temp: &Path) -> Vec<PathBuf> {
     let mut found = folders(temp);
     found.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("migrate-pg-"));
@@ -86,14 +86,14 @@ pub fn run_folders(temp: &Path) -> Vec<PathBuf> {
 
 /// Whether a process still holds the folder's lock: its own, or that of the file beside it.
 pub fn is_held(folder: &Path) -> bool {
-    // The folder may go at any moment, which is what the callers wait for.
+    // The folder may disappear at any moment: the callers wait for that.
     let is_locked = |path: &Path| File::open(path).is_ok_and(|handle| handle.try_lock().is_err());
     is_locked(folder) || is_locked(&folder.with_added_extension("lock"))
 }
 
 /// A program that is a shell script.
 ///
-/// Written by another process: a process that another test starts in this moment could inherit our open file, and a file
+/// Another process writes it: a process that another test starts at this moment could inherit our open file, and a file
 /// that is open for writing cannot be executed.
 pub fn script(folder: &Path, name: &str, body: &str) {
     let written = Command::new("/bin/sh")
@@ -112,14 +112,14 @@ pub fn real_programs() -> String {
     command.split_once("/postgres -D").unwrap().0.to_owned()
 }
 
-/// Another process that starts a server: this test binary again, with nothing but its test `owner` to run.
+/// Another process that starts a server: this test binary again, with only its test `owner` to run.
 pub struct Owner {
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-/// What an owner tells about its server.
+/// What an owner reports about its server.
 #[derive(Debug)]
 pub struct Owned {
     pub pid: u32,
@@ -166,7 +166,7 @@ impl Owner {
         writeln!(self.commands, "{command}").unwrap();
     }
 
-    /// The next line the owner says itself, without what the test harness prints around it.
+    /// The next line that the owner itself prints, without the test harness's lines.
     pub fn answer(&mut self) -> String {
         let mut line = String::new();
         loop {
@@ -197,7 +197,7 @@ impl Drop for Owner {
     }
 }
 
-/// What the owner process does; in any other run of the test binary, nothing.
+/// The owner process's work; in any other run of the test binary it does nothing.
 pub fn own_a_server() {
     let Some(kept) = std::env::var_os(OWNER_OF) else {
         return;
