@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+use migrations_cli::App;
 use migrations_core::{Error, MigrationSet, Migrator};
 
 fn migrator() -> Result<Migrator, Error> {
@@ -19,5 +20,5 @@ fn migrator() -> Result<Migrator, Error> {
 }
 
 fn main() -> ExitCode {
-    migrations_cli::run(migrator())
+    App::new(migrator()).version(env!("CARGO_PKG_VERSION")).run()
 }

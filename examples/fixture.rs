@@ -1,4 +1,4 @@
-//! What an integration test looks like: a database of its own, with two tenants that are up to date.
+//! An integration test's set-up: a database of its own, with two tenants that are up to date.
 //!
 //! ```sh
 //! cargo run --example fixture

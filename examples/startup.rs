@@ -1,4 +1,4 @@
-//! An application's start-up: bring the database to where this binary expects it, then serve.
+//! An application's start-up: bring the database to the state that this binary expects, then serve.
 //!
 //! ```sh
 //! DATABASE_URL=postgres://localhost/app cargo run --example startup
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What a request that needs a tenant calls. Calling it again, or twice at once, makes no second one.
+/// A request that needs a tenant calls this. A second call, even at the same time, creates no second tenant.
 fn sign_up(migrator: &Migrator, database: &Database, name: &TenantName) -> Result<(), Error> {
     let (tenant, created) = migrator.get_or_create_tenant(database, name)?;
     println!("tenant {} has number {}{}", tenant.name, tenant.id, if created { ", new" } else { "" });

@@ -1,4 +1,4 @@
-//! `include_dir!` does not notice a file that was added to the folder; cargo does, when told to watch it.
+//! `include_dir!` does not notice a file that is added to the folder; cargo does, when it is told to watch the folder.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

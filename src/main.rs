@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    migrations_cli::run(migrate::migrator())
+    migrations_cli::App::new(migrate::migrator()).version(env!("CARGO_PKG_VERSION")).run()
 }

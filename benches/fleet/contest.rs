@@ -1,4 +1,4 @@
-//! Runs contenders in turns, so that whatever else the machine does meets all of them, and compares their fastest runs.
+//! Runs contenders in turns, so that other work on the machine slows all of them alike, and compares the fastest runs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    /// The fastest run: what else the machine does only ever adds.
+    /// The fastest run: other work on the machine can only add time.
     pub(crate) fn best(&self) -> Duration {
         self.0.iter().min().copied().unwrap_or_default()
     }
@@ -18,7 +18,7 @@ impl Times {
         times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
-    /// How much slower than the fastest run the slowest was.
+    /// How many times as long as the fastest run the slowest one took.
     pub(crate) fn spread(&self) -> f64 {
         let slowest = self.0.iter().max().copied().unwrap_or_default();
         slowest.as_secs_f64() / self.best().as_secs_f64().max(f64::EPSILON)
@@ -57,7 +57,7 @@ pub(crate) fn alternate<const N: usize>(
     times.map(Times)
 }
 
-/// A duration to read.
+/// A duration for a reader.
 pub(crate) fn show(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds >= 10.0 => format!("{seconds:.1} s"),
@@ -73,7 +73,7 @@ pub(crate) fn row(cells: &[&str]) {
     println!("| {} |", cells.join(" | "));
 }
 
-/// The two rows that a table starts with.
+/// A table's first two rows.
 pub(crate) fn head(cells: &[&str]) {
     row(cells);
     row(&cells.iter().map(|_| "---").collect::<Vec<_>>());

@@ -1,8 +1,8 @@
-//! The server that is measured on, and the databases that runs start from.
+//! The server that runs the measurements, and the databases that runs start from.
 //!
 //! Runs that are compared start from copies of one database. A copy keeps the ids of its schemas, so a message that was
-//! rehearsed on one copy fits the others. Databases are made without waiting for the disk, and nothing is measured before
-//! everything is on it.
+//! rehearsed on one copy fits the others. Databases are created without waiting for the disk, and a measurement starts
+//! only when everything is on disk.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -31,6 +31,29 @@ pub(crate) struct Lab {
     copies: Cell<usize>,
 }
 
+/// Processor time by who spent it. It is less noisy than the clock where other programs run on the machine.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    /// This process, and its children that have ended.
+    pub(crate) client: Duration,
+    /// The server: the postmaster, every process it has reaped, and those that still run.
+    pub(crate) server: Duration,
+}
+
+impl Cpu {
+    pub(crate) const MAX: Self = Self { client: Duration::MAX, server: Duration::MAX };
+
+    /// What was spent since an earlier reading.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self { client: self.client.saturating_sub(earlier.client), server: self.server.saturating_sub(earlier.server) }
+    }
+
+    /// The smaller values of both, for client and server separately.
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self { client: self.client.min(other.client), server: self.server.min(other.server) }
+    }
+}
+
 /// A database of one run; dropped with it.
 pub(crate) struct Copy<'a> {
     lab: &'a Lab,
@@ -49,7 +72,7 @@ impl Lab {
         Self { server, templates: RefCell::default(), copies: Cell::default() }
     }
 
-    /// What the figures were measured on.
+    /// The server and the machine behind the figures.
     pub(crate) fn description(&self) -> String {
         let mut admin = self.admin();
         let setting = |admin: &mut Client, name: &str| -> String {
@@ -66,20 +89,20 @@ impl Lab {
         )
     }
 
-    /// Makes a database that copies are taken of, unless it is there; from another one, or from an empty one.
+    /// Creates a template for copies unless it exists: a copy of `from`, which `make` then fills.
     pub(crate) fn template(&self, name: &str, from: &str, make: impl FnOnce(&Database)) {
         if !self.templates.borrow_mut().insert(name.to_owned()) {
             return;
         }
         self.without_fsync(|admin| clone(admin, name, from));
         self.without_fsync(|_| make(&self.database(name)));
-        // What was written is not to be looked at in every copy for the first time. Tenants' tables are left out: it
-        // would give each another two files to copy.
+        // Otherwise every copy would set the hint bits of the same rows again. Tenants' tables are left out: vacuuming
+        // would give each two more files to copy.
         let vacuum = "VACUUM ANALYZE pg_namespace, pg_class, pg_attribute, pg_type, pg_index, pg_constraint, pg_depend";
         self.database(name).connect().unwrap().batch_execute(vacuum).unwrap();
     }
 
-    /// A database as this one.
+    /// A new copy of a template.
     pub(crate) fn copy(&self, template: &str) -> Copy<'_> {
         self.copies.set(self.copies.get() + 1);
         let name = format!("copy_{}", self.copies.get());
@@ -98,34 +121,37 @@ impl Lab {
         self.server.log()
     }
 
-    /// Processor time that this process and all connections that are closed have taken. It says what was done where other
-    /// programs on the machine make the clock say more.
-    pub(crate) fn cpu(&self) -> Duration {
+    /// The processor time spent so far. It waits until the backends of closed connections have ended: the postmaster is
+    /// charged with a backend's time when it reaps the backend.
+    pub(crate) fn cpu(&self) -> Cpu {
         let server = self.server.pid();
         let children = || std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
-        // A process that has ended and was not waited for has no command line left.
+        // A zombie has no command line. A backend's names its database.
         let is_open = |child: &str| {
             let command = std::fs::read_to_string(format!("/proc/{child}/cmdline"));
-            command.is_ok_and(|command| command.is_empty() || command.contains(" copy_"))
+            command
+                .is_ok_and(|command| command.is_empty() || command.contains(" copy_") || command.contains(" postgres "))
         };
         while children().split_whitespace().any(is_open) {
             std::thread::sleep(Duration::from_millis(2));
         }
-        // Fields 14 and 15 are a process's own time, 16 and 17 that of its children that are done, in hundredths of a
-        // second: proc_pid_stat(5).
-        let ticks = |process: &str, first: usize| -> u64 {
+        // Fields 14 and 15 are a process's own time, 16 and 17 that of its reaped children, in hundredths of a second:
+        // proc_pid_stat(5).
+        let time = |process: &str, fields: usize| {
             let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-            // The first two fields are before it, and the second may hold anything.
-            let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(first - 3).take(2);
-            fields.filter_map(|field| field.parse::<u64>().ok()).sum()
+            // The second field may contain spaces, so counting starts after it.
+            let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(14 - 3).take(fields);
+            let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+            Duration::from_millis(10 * ticks)
         };
-        Duration::from_millis(10 * (ticks("self", 14) + ticks(&server.to_string(), 16)))
+        let running: Duration = children().split_whitespace().map(|child| time(child, 2)).sum();
+        Cpu { client: time("self", 4), server: time(&server.to_string(), 4) + running }
     }
 
-    /// Leaves nothing to write behind.
+    /// Writes everything to disk, so that no run pays for the writes of the one before.
     pub(crate) fn settle(&self) {
         self.admin().batch_execute("CHECKPOINT").unwrap();
-        // What was written without fsync is the kernel's to write.
+        // Files written without fsync are still in the kernel's cache.
         process::Command::new("sync").status().unwrap();
     }
 
@@ -143,13 +169,13 @@ impl Lab {
 }
 
 impl Copy<'_> {
-    /// The database, through a proxy where something is added to every round trip.
+    /// The database, through a proxy if `delay` is added to every round trip.
     pub(crate) fn database(&self, delay: Duration) -> Database {
         let direct = self.lab.database(&self.name);
         if delay.is_zero() { direct } else { Proxy::start(&direct, delay).database() }
     }
 
-    /// The database through a proxy, which counts.
+    /// The database through a proxy that counts round trips.
     pub(crate) fn proxy(&self, delay: Duration) -> Proxy {
         Proxy::start(&self.lab.database(&self.name), delay)
     }
@@ -170,7 +196,7 @@ fn clone(admin: &mut Client, name: &str, from: &str) {
     admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {from} STRATEGY FILE_COPY")).unwrap();
 }
 
-/// The setting reaches the server's processes by a signal; whoever connects after it took hold has it.
+/// A signal brings the setting to the server's processes, so this waits until a session sees the new value.
 fn set_fsync(admin: &mut Client, value: &str) {
     admin.batch_execute(&format!("ALTER SYSTEM SET fsync = {value}")).unwrap();
     admin.batch_execute("SELECT pg_reload_conf()").unwrap();

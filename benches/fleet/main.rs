@@ -1,12 +1,14 @@
-//! How fast a fleet is migrated, beside the least that it can take and beside a plain loop over `refinery`.
+//! How fast a fleet is migrated, compared with the least that it can take and with a plain loop over `refinery`.
 //!
-//! `cargo bench --bench fleet -- --help` says what there is. Every scenario prints our figure, the limit's and their ratio
-//! from one run: the two alternate on copies of one database, on a throwaway server that waits for its disk.
+//! `cargo bench --bench fleet -- --help` lists the scenarios. `provision`, `upgrade` and `signup` print our figure, the
+//! figures of the limit and of the bare limit, and the ratios to both, from one run: the three alternate on copies of
+//! one database, on a throwaway server that waits for its disk. They also print the processor time that the server
+//! spent on each tenant.
 //!
-//! `options` is what was asked for, `lab` the server and its databases, `contest` repeats and compares, `limit` and `naive`
-//! are what we are compared with; `scenarios` holds the comparisons.
+//! `options` reads the request, `lab` holds the server and its databases, `contest` repeats and compares, `limit` and
+//! `naive` are the opponents, `scenarios` holds the comparisons.
 
-// A benchmark that cannot go on has nobody to report to; figures are for reading, not for reckoning.
+// A benchmark that cannot continue has nobody to report to.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod contest;
@@ -27,7 +29,7 @@ use options::{Command, Options};
 fn main() {
     match options::command(std::env::args().skip(1)) {
         Command::Help => println!("{}", options::help()),
-        Command::Child(url) => scenarios::noop::child(&url),
+        Command::Child(what, url) => scenarios::child(&what, &url),
         Command::Run(options) => run(&options),
     }
 }
@@ -41,5 +43,5 @@ fn run(options: &Options) {
         println!("\n## {}: {}\n", scenario.name, scenario.about);
         (scenario.run)(&lab, options);
     }
-    println!("\nAll of it took {:.0} s.", start.elapsed().as_secs_f64());
+    println!("\nEverything took {:.0} s.", start.elapsed().as_secs_f64());
 }

@@ -1,11 +1,11 @@
-//! What one writes without this framework: a loop over the schemas, and `refinery` with its own driver in each.
+//! The usual program without this framework: a loop that runs `refinery`, with its own driver, in each schema.
 
 use std::time::{Duration, Instant};
 
 use migrations_core::{Database, Migration, MigrationSet, TenantName};
 use refinery::Runner;
 
-/// A migration's SQL as it can run in a transaction, which is where `refinery` runs every migration.
+/// A migration's SQL in a form that can run in a transaction: `refinery` runs every migration in one.
 pub(crate) fn transactional(migration: &Migration) -> String {
     if migration.is_outside_a_transaction() {
         migration.sql().replace(" CONCURRENTLY", "")
@@ -19,7 +19,7 @@ pub(crate) fn new_schemas(set: &MigrationSet) -> Runner {
     runner(set, transactional)
 }
 
-/// A runner for schemas that this framework has made: the checksums are those of the files.
+/// A runner for schemas that this framework has created: the checksums are those of the files.
 pub(crate) fn made_schemas(set: &MigrationSet) -> Runner {
     runner(set, |migration| migration.sql().to_owned())
 }
@@ -33,7 +33,7 @@ fn runner(set: &MigrationSet, sql: impl Fn(&Migration) -> String) -> Runner {
     Runner::new(&migrations)
 }
 
-/// One schema after the other, over one connection.
+/// Migrates the schemas one after another, over one connection.
 pub(crate) fn run(database: &Database, runner: &Runner, schemas: &[TenantName]) -> Duration {
     let start = Instant::now();
     let mut client = database.connect().unwrap();

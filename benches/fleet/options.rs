@@ -1,4 +1,4 @@
-//! What was asked for: scenarios as arguments, sizes as environment variables.
+//! The request: scenarios as arguments, sizes as environment variables.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use crate::scenarios;
 /// What to do.
 pub(crate) enum Command {
     Help,
-    /// Be the process whose memory is measured, on the database of this URL.
-    Child(String),
+    /// Be a process that a scenario measures: which one, and the URL of its database.
+    Child(String, String),
     Run(Options),
 }
 
@@ -24,17 +24,18 @@ pub(crate) struct Options {
     scenarios: Vec<String>,
 }
 
-/// The argument that makes a child of a benchmark.
+/// The argument that makes this process a child of a benchmark.
 pub(crate) const CHILD: &str = "--child";
 
-/// Reads the arguments. Without cargo's `--bench` this is a test run: everything once, with almost nothing.
+/// Reads the arguments. Without cargo's `--bench` this is a test run: everything once, with three tenants.
 pub(crate) fn command(arguments: impl Iterator<Item = String>) -> Command {
     let (flags, names): (Vec<String>, Vec<String>) = arguments.partition(|argument| argument.starts_with('-'));
     if flags.iter().any(|flag| flag == "--help" || flag == "-h") {
         return Command::Help;
     }
     if flags.iter().any(|flag| flag == CHILD) {
-        return Command::Child(names.into_iter().next().unwrap());
+        let [what, url] = names.try_into().unwrap();
+        return Command::Child(what, url);
     }
     if let Some(unknown) = names.iter().find(|name| !scenarios::ALL.iter().any(|scenario| scenario.name == **name)) {
         eprintln!("there is no scenario {unknown:?}\n\n{}", help());
@@ -53,29 +54,29 @@ pub(crate) fn command(arguments: impl Iterator<Item = String>) -> Command {
     })
 }
 
-/// How to call it.
+/// The text of `--help`.
 pub(crate) fn help() -> String {
     let scenarios = scenarios::ALL.map(|scenario| format!("  {:<10} {}", scenario.name, scenario.about)).join("\n");
     format!(
         "\
 usage: cargo bench --bench fleet [-- SCENARIO...]
 
-Runs the scenarios named, or all of them:
+Runs the named scenarios, or all of them:
 
 {scenarios}
 
 Environment:
   MIGRATE_BENCH_TENANTS  tenants in the fleet [40]; the figures in docs/performance.md are for 1000
   MIGRATE_BENCH_REPEATS  how often each contender runs [3]; the fastest run counts
-  MIGRATE_BENCH_JOBS     numbers of workers [1,2,4,8]
+  MIGRATE_BENCH_JOBS     numbers of workers [1,2,4,8]; the product's default is 4
   MIGRATE_BENCH_DELAYS   milliseconds added to every round trip [0,1]
 
-Needs PostgreSQL 15 or later on the machine. Without cargo's --bench everything runs once with three tenants, as a test."
+Needs PostgreSQL 15 or later on the machine. Without cargo's --bench, everything runs once, with three tenants."
     )
 }
 
 impl Options {
-    /// Whether a scenario is to run.
+    /// Whether the caller asked for a scenario.
     pub(crate) fn wants(&self, scenario: &str) -> bool {
         self.scenarios.is_empty() || self.scenarios.iter().any(|name| name == scenario)
     }
@@ -84,7 +85,7 @@ impl Options {
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tenants, repeats, .. } = self;
-        write!(f, "{tenants} tenants unless it says otherwise; the fastest of {repeats} runs each.")
+        write!(f, "{tenants} tenants unless a table says otherwise; the fastest of {repeats} runs each.")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which database a command is about: a URL, libpq's variables, or a private server that is started for the command.
+//! Which database a command uses: a URL, libpq's variables, or a private server that is started for the command.
 
 use migrations_core::Database;
 #[cfg(feature = "embedded")]
@@ -8,7 +8,7 @@ use crate::args::Global;
 use crate::error::Error;
 use crate::output::Output;
 
-/// The database of one command, with the server behind it where that is ours.
+/// The database of one command, with its server if this process started it.
 pub(crate) struct Chosen {
     pub(crate) database: Database,
     #[cfg(feature = "embedded")]
@@ -16,7 +16,7 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Finds the database that the options and the environment name; starts the server for `--embedded`.
+    /// Finds the database that the options or the environment name; starts the server for `--embedded`.
     pub(crate) fn open(global: &Global, output: &mut Output<'_>) -> Result<Self, Error> {
         #[cfg(feature = "embedded")]
         if let Some(folder) = &global.embedded {
@@ -32,7 +32,7 @@ impl Chosen {
         Ok(Self::remote(database))
     }
 
-    /// Stops the server, where it is ours. Its data stays.
+    /// Stops the server, if this process started it. Its data stays.
     #[cfg_attr(
         not(feature = "embedded"),
         expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "there is nothing to stop")
@@ -57,14 +57,15 @@ impl Chosen {
     fn start(folder: Option<&std::path::Path>, reset: bool, output: &mut Output<'_>) -> Result<Self, Error> {
         let folder = match folder {
             Some(folder) => folder.to_owned(),
-            // A folder for each program: two applications' sets in one database would find each other's migrations.
+            // Each program has its own folder: the sets of two applications in one database would find each other's
+            // migrations.
             None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.with_file_name(output.program()),
         };
         let server = Server::builder().reset(reset).start_kept(&folder)?;
         for path in server.removed() {
             output.note(&format!("removed {}", path.display()));
         }
-        output.note(&format!("private server, with its data in {}; the data stays", folder.display()));
+        output.note(&format!("private server with its data in {}, which is kept", folder.display()));
         let liveness = server.liveness();
         let database = Database::from_url(&server.url("postgres"))?.with_liveness(move || liveness.gone());
         Ok(Self { database, server: Some(server) })

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::output::text::elapsed;
 
-/// What the process says when it ends.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// It is done.
+    /// Success.
     Done = 0,
     /// Something failed.
     Failed = 1,
     /// The command line or the environment cannot be used; nothing was tried.
     Usage = 2,
-    /// Something is pending, and `--check` asked.
+    /// Something is pending, with `--check`.
     Pending = 3,
     /// SIGINT ended it.
     Interrupted = 130,
@@ -52,7 +52,7 @@ pub(crate) enum Error {
     NoDatabase,
 
     #[cfg(feature = "embedded")]
-    #[error("the platform names no folder for a user's data (is HOME set?); say where: --embedded=DIR")]
+    #[error("the platform names no folder for a user's data (is HOME set?); name one: --embedded=DIR")]
     NoDataFolder,
 
     #[error("{database} is not migrated after {}: {pending}", elapsed(*.waited))]
@@ -72,7 +72,7 @@ impl Error {
             Self::NoDatabase => Exit::Usage,
             #[cfg(feature = "embedded")]
             Self::NoDataFolder => Exit::Usage,
-            // Known from the command line and the environment alone.
+            // The command line and the environment alone show it.
             Self::Core(
                 Core::Url { .. }
                 | Core::NoDatabase

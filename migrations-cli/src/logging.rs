@@ -1,5 +1,5 @@
-//! What of the log goes to stderr: `-q` errors, by default warnings too, `-v` progress, `-vv` everything. `RUST_LOG`
-//! wins over all of them.
+//! Which log records go to stderr: with `-q` errors, by default also warnings, with `-v` also progress, with `-vv`
+//! everything. `RUST_LOG` overrides all of them.
 
 use std::env;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use log::{LevelFilter, Log, Metadata, Record};
 use crate::args::Global;
 use crate::progress::Progress;
 
-/// Libraries that tell more than an operator asked for with `-v`.
+/// Libraries that log more than an operator asks for with `-v`.
 const CHATTY: [&str; 2] = ["tokio_postgres", "postgres"];
 
-/// refinery compares a history with a set, and logs as if it applied what it finds pending.
+/// refinery only compares a history with a set here, but logs as if it applied the pending migrations.
 const UNTRUE: &str = "refinery_core";
 
-/// Where the framework logs a run's events. A command shows them itself, failures in full and last; a log line for each
-/// would tell them twice. With `-v` the log is the run's story, and has them in their place.
+/// The module that logs a run's events. A command shows them itself, failures in full and last, so a log line for each
+/// would repeat them. With `-v` the log tells the whole run, and holds them in order.
 const EVENTS: &str = "migrations_core::event";
 
-/// A logger whose lines do not meet the progress bar.
+/// A logger whose lines do not run into the progress bar.
 struct Beside {
     logger: env_logger::Logger,
     progress: Option<Arc<Progress>>,
@@ -59,13 +59,13 @@ pub(crate) fn start(global: &Global, progress: Option<Arc<Progress>>) {
     }
     let logger = builder.build();
     let level = logger.filter();
-    // A second logger is refused, as in a test that calls this more than once; the first one stays.
+    // `log` refuses a second logger, as in a test that calls this more than once; the first one stays.
     if log::set_boxed_logger(Box::new(Beside { logger, progress })).is_ok() {
         log::set_max_level(level);
     }
 }
 
-/// Whether the log can print anything while a run goes well.
+/// Whether the log prints anything during a run without problems.
 pub(crate) fn is_talkative(global: &Global) -> bool {
     global.verbose > 0 || env::var_os("RUST_LOG").is_some_and(|filters| !filters.is_empty())
 }

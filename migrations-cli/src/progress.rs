@@ -1,8 +1,8 @@
-//! What is seen while a command goes on: on a terminal a bar that counts tenants, and is gone when there is a result;
-//! elsewhere a line now and then, which a short run ends before. Warnings, and that another run is waited for, are seen
-//! on both.
+//! What a user sees during a command: on a terminal a bar that counts tenants and disappears before the result;
+//! elsewhere a line every few seconds, which a short run never writes. Warnings, and a note that the command waits for
+//! another run, appear in both cases.
 //!
-//! The events of the workers only count. One thread of its own draws, so that a tenant that takes long is seen to.
+//! The workers' events only update counters. A separate thread draws, so the display stays alive during a slow tenant.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,16 +18,16 @@ use crate::args::{Format, Global};
 use crate::logging;
 use crate::output::text;
 
-/// How often the bar is drawn. A run that is shorter never shows it.
+/// How often the bar is drawn. A shorter run never shows it.
 const BAR_PAUSE: Duration = Duration::from_millis(200);
 
-/// How often a line is written where there is no terminal.
+/// How often a line is written without a terminal.
 const LINE_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often a file or a pipe is told at most that the command waits: many tenants can be waited for.
+/// The shortest time between two notes to a file or a pipe that the command waits: it can wait for many tenants.
 const NOTE_PAUSE: Duration = Duration::from_secs(30);
 
-/// The bar, and what the lines have; before the tenants' turn there is nothing to measure.
+/// The bar with its text. Before the first tenant there is nothing to measure, so only the text is shown.
 const MEASURED: &str = "[{bar:24}] {wide_msg}";
 const UNMEASURED: &str = "{wide_msg}";
 
@@ -36,16 +36,16 @@ pub(crate) struct Progress {
     ticker: Mutex<Option<Ticker>>,
 }
 
-/// What the workers, the log and the drawing thread have in common.
+/// What the workers, the log and the drawing thread share.
 struct Shared {
-    /// Where there is a terminal.
+    /// `None` without a terminal.
     bar: Option<ProgressBar>,
     /// Whether the bar is on the terminal.
     is_drawn: AtomicBool,
     counts: Mutex<Counts>,
 }
 
-/// The drawing thread. It ends when the sender is gone.
+/// The drawing thread. It ends when the sender is dropped.
 struct Ticker {
     stop: Sender<()>,
     thread: JoinHandle<()>,
@@ -56,14 +56,14 @@ struct Counts {
     total: usize,
     done: usize,
     failed: usize,
-    /// How long the rest was going to take, and when that was known.
+    /// The last estimate of the remaining time, and when it was made.
     remaining: Option<(Duration, Instant)>,
     waiting: Option<String>,
     noted: Option<Instant>,
 }
 
 impl Progress {
-    /// What is seen, unless the log tells it already or nobody wants to know.
+    /// `None` if the log shows the progress already, or with `--quiet`.
     pub(crate) fn new(global: &Global, is_terminal: bool) -> Option<Self> {
         if global.quiet || logging::is_talkative(global) {
             return None;
@@ -98,7 +98,7 @@ impl Progress {
         }
     }
 
-    /// Does what writes to the terminal, without the bar in its way.
+    /// Runs code that writes to the terminal, with the bar out of the way.
     pub(crate) fn aside(&self, write: impl FnOnce()) {
         match &self.shared.bar {
             Some(bar) if self.shared.is_drawn.load(Ordering::Acquire) => bar.suspend(write),
@@ -106,12 +106,12 @@ impl Progress {
         }
     }
 
-    /// Draws and writes no more, and takes the bar away.
+    /// Stops drawing and writing, and removes the bar.
     pub(crate) fn finish(&self) {
         let ticker = lock(&self.ticker).take();
         let Some(Ticker { stop, thread }) = ticker else { return };
         drop(stop);
-        // A panic in it has been told of on stderr; the command's result is as good without a bar.
+        // A panic in the thread was reported on stderr; the result of the command does not depend on the bar.
         let _ = thread.join();
         if let Some(bar) = &self.shared.bar
             && self.shared.is_drawn.swap(false, Ordering::AcqRel)
@@ -166,7 +166,7 @@ fn style(template: &str) -> ProgressStyle {
     style.progress_chars("=> ")
 }
 
-/// Nobody misses it when the reader is gone.
+/// A reader that is gone is no error here.
 fn write(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
@@ -205,10 +205,10 @@ impl Counts {
 
     fn reach(&mut self, progress: migrations_core::Progress, now: Instant) {
         self.waiting = None;
-        // One tenant of one, as each of `tenant create`, is no way to measure.
+        // `tenant create` counts one tenant of one for each, which measures nothing.
         if progress.total > 1 || self.total > 0 {
             self.total = progress.total;
-            // Workers tell in any order.
+            // The events of several workers arrive in any order.
             self.done = self.done.max(progress.done);
             self.remaining = Some((progress.remaining, now));
         }
@@ -228,7 +228,7 @@ impl Counts {
         let tenants = (*total > 0).then(|| format!("{done}/{total} tenants"));
         let rate = if with_rate { self.rate(now) } else { None };
         let failed = (*failed > 0).then(|| format!("{failed} failed"));
-        // What takes longer than it was thought to has no end that is known.
+        // Once the estimate has run out, the end is unknown.
         let remaining = remaining.map(|(remaining, at)| remaining.saturating_sub(now - at));
         let remaining =
             remaining.filter(|left| !left.is_zero()).map(|left| format!("about {} left", text::about(left)));
@@ -236,7 +236,7 @@ impl Counts {
         [tenants, rate, failed, remaining, waiting].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    /// How many tenants a second; of slow ones, a minute.
+    /// Tenants per second; per minute if they are slow.
     fn rate(&self, now: Instant) -> Option<String> {
         let seconds = (now - self.started).as_secs_f64();
         let done = f64::from(u32::try_from(self.done).unwrap_or(u32::MAX));
@@ -253,7 +253,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Of 900 tenants, 312 are done after a minute, 2 of them failed, and the rest is to take 45 seconds.
+    /// Of 900 tenants, 312 are done after a minute, 2 of them failed, and the estimate for the rest is 45 seconds.
     fn under_way(start: Instant) -> Counts {
         let mut counts = Counts::new(start);
         counts.count(&Event::Planned { shared: &[], tenants: 900 }, start);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_waited_for_is_told_once_in_a_while() {
+    fn a_wait_is_noted_once_in_a_while() {
         let now = Instant::now();
         let mut counts = Counts::new(now);
         counts.count(&Event::Waiting { what: "the database" }, now);

@@ -1,14 +1,14 @@
 //! Keeps passwords out of messages that repeat a part of the command line, such as clap's for an unknown argument.
-//! It does not look at anything else: the database's own texts never hold one.
+//! Other texts do not pass through it: those of the database never hold a password.
 
-/// The text without the passwords of connection strings in it, in either of their forms.
+/// The text without the passwords of connection strings, in either form.
 pub(crate) fn hide(text: &str) -> String {
     hide_after(&hide_in_urls(text), "password=")
 }
 
 const HIDDEN: &str = "***";
 
-/// `scheme://user:password@host`: whatever is between the first colon and the last `@` before a space or a quote.
+/// `scheme://user:password@host`: everything between the first colon and the last `@` before a space or a quote.
 fn hide_in_urls(text: &str) -> String {
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;

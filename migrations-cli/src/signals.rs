@@ -1,6 +1,6 @@
-//! SIGINT and SIGTERM: the first one ends the command in order, the second one at once.
+//! SIGINT and SIGTERM: the first signal ends the command in an orderly way, the second one at once.
 //!
-//! Only a command that changes something listens for them. Any other is ended by the first, as by default.
+//! Only a command that changes something listens for them. The first signal ends any other command, as by default.
 
 #[cfg(unix)]
 mod unix {
@@ -15,23 +15,23 @@ mod unix {
 
     use crate::error::Exit;
 
-    /// Which signal has come.
+    /// The signal that arrived first.
     #[derive(Clone, Default)]
     pub(crate) struct Received(Arc<AtomicI32>);
 
     impl Received {
-        /// The exit code that a shell would give for it.
+        /// The exit code that a shell reports for it.
         pub(crate) fn exit(&self) -> Option<Exit> {
             exit(self.0.load(Ordering::SeqCst))
         }
     }
 
-    /// Raises the interrupt at the first signal; the second one ends the process where it is.
+    /// Raises the interrupt at the first signal; the second one ends the process at once.
     pub(crate) fn listen(interrupt: &Interrupt) -> io::Result<Received> {
         let received = Received::default();
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the flag that the first signal sets is seen by the second one.
+            // In this order, a signal does not see the flag that it sets itself.
             flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&is_second))?;
             flag::register(signal, Arc::clone(&is_second))?;
         }
@@ -70,7 +70,7 @@ mod other {
 
     use crate::error::Exit;
 
-    /// Nothing is listened for.
+    /// This platform has no such signals.
     #[derive(Clone, Default)]
     pub(crate) struct Received;
 

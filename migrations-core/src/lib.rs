@@ -2,8 +2,8 @@
 //!
 //! An application has two sets of migrations compiled into it: one for the tables that all tenants share, one for the
 //! tables that every tenant has. [`Migrator::run`] brings a database from whatever state it is in to the state that the
-//! binary expects, in a fixed order: the registry, the shared set, then every tenant in the order of registration. Doing
-//! it twice, from two processes, or after a crash is always safe.
+//! binary expects, in a fixed order: the registry, the shared set, then every tenant in the order of registration.
+//! Running it twice, from two processes, or after a crash is always safe.
 //!
 //! ```no_run
 //! use migrations_core::{Database, MigrationSet, Migrator};
@@ -24,120 +24,51 @@
 //!
 //! # How to read this crate
 //!
-//! From the bottom to the top; nothing imports what is above it.
+//! From the bottom up: a module imports only modules above it in this table. Every folder's `mod.rs` has such a table
+//! of its own files.
 //!
-//! | module | what it is |
+//! | folder | what it is |
 //! | --- | --- |
-//! | `name`, `sql` | names that cannot be wrong, and quoting |
-//! | `running_hash` | hashes over a list of texts |
-//! | `lost` | what it means that a connection is lost |
-//! | `excerpt`, `blockers`, `cause`, `server_error`, `connect_error` | parts of an error's text: the place, who holds a lock, what the server says |
-//! | `set` | a migration set: read, checked, in order, with its digests |
-//! | `failure`, `error` | why one schema was not migrated, and everything that can go wrong |
-//! | `options`, `report`, `run_error`, `status`, `tenant`, `event` | what goes in and what comes out |
-//! | `interrupt` | a way to end a run from outside |
-//! | `database` | where the database is, and waiting for it |
-//! | `flush`, `keepalive` | waiting for the disk, and keeping a connection from being idle |
-//! | `mark` | what is noted of a migration that runs outside a transaction |
-//! | `history` | refinery's history table in a schema: what was really applied |
-//! | `lock`, `retry` | who may work on what, and what is tried again |
-//! | `gate` | where a test can hold a runner |
-//! | `registry` | the framework's own tables: tenants, sets, runs |
-//! | `settings` | how a run behaves, and who is told |
-//! | `lease` | rows that expire: what one process does for all, and what somebody is about to do |
-//! | `plan` | where every schema stands, in one query |
-//! | `preflight` | what is going to hurt, said before it does |
-//! | `unfinished` | a new tenant that needs more than one transaction |
-//! | `epilogue` | what follows every migration, so that nothing it left in the session reaches the next |
-//! | `script` | what one schema is sent: guard, migrations, history, registry, in one message |
-//! | `inspect` | sends a script so that what it does outside of its schema is seen before it is committed |
-//! | `locate` | the place in a migration that an error is about |
-//! | `apply` | sends a script, and says what became of it |
-//! | `extensions` | extensions that tenants ask for, created once |
-//! | `stage` | the registry and the shared set, which come before the tenants |
-//! | `provision` | a new tenant, whole or not at all |
-//! | `fleet` | all tenants that are not up to date, by several workers |
-//! | `pool` | spare schemas, for sign-ups that cannot wait |
-//! | `admission` | how a tenant comes in and goes out |
-//! | `rehearsal` | what a run would send, without sending it |
-//! | `survey` | where every schema stands, without changing any |
-//! | `adoption` | schemas that exist, registered as tenants |
-//! | `run` | the fixed order, and the barrier behind it |
-//! | `migrator` | the face of it all |
+//! | `names` | validated names, and quoting |
+//! | `set` | what is compiled in: a migration set, read, checked and in order. Pure text, no server |
+//! | `report` | the results: reports, events, failures, errors. Pure data |
+//! | `server` | where the database is, and the connection to it. It knows nothing of migrations |
+//! | `store` | every statement on the registry and on history tables; locks, leases, marks |
+//! | `engine` | the context of a call: the settings, the sets, the database, the observers |
+//! | `plan` | where a schema stands, and the unit of work that brings it to the end of its set |
+//! | `execute` | the only place that sends, retries, classifies and locates |
+//! | `fleet` | several workers that carry out units of work |
+//! | `flows` | a run, a sign-up, the pool, adoption, status, a dry run: ways to make units |
+//! | `migrator` | the public entry point |
+
+mod engine;
+mod execute;
+mod fleet;
+mod flows;
+mod migrator;
+mod names;
+mod plan;
+mod report;
+mod server;
+mod set;
+mod store;
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-pub mod fuzzing;
+pub use plan::fuzzing;
 
-mod admission;
-mod adoption;
-mod apply;
-mod blockers;
-mod cause;
-mod connect_error;
-mod database;
-mod epilogue;
-mod error;
-mod event;
-mod excerpt;
-mod extensions;
-mod failure;
-mod fleet;
-mod flush;
-mod gate;
-mod history;
-mod inspect;
-mod interrupt;
-mod keepalive;
-mod lease;
-mod locate;
-mod lock;
-mod lost;
-mod mark;
-mod migrator;
-mod name;
-mod options;
-mod plan;
-mod pool;
-mod preflight;
-mod provision;
-#[cfg(test)]
-mod races;
-mod registry;
-mod rehearsal;
-mod report;
-mod retry;
-mod run;
-mod run_error;
-mod running_hash;
-mod script;
-mod server_error;
-mod set;
-mod settings;
-mod sql;
-mod stage;
-mod status;
-mod survey;
-mod tenant;
-mod unfinished;
+/// The crate of [`MigrationSet::from_dir`]'s argument.
+pub use include_dir;
+/// The crate of [`Database`]'s connections and configuration.
+pub use postgres;
 
-pub use adoption::{Adoption, Adoptions};
-pub use blockers::Blocker;
-pub use connect_error::ConnectError;
-pub use database::Database;
-pub use error::Error;
-pub use event::{Event, Progress};
-pub use excerpt::Excerpt;
-pub use failure::{Divergence, Failure, Reason};
-pub use interrupt::Interrupt;
-pub use migrator::Migrator;
-pub use name::{NameError, RoleName, SchemaName, TenantName};
-pub use options::RunOptions;
-pub use pool::PoolStatus;
-pub use rehearsal::Rehearsal;
-pub use report::{OutcomeKind, Report, SharedReport, TenantCounts, TenantOutcome};
-pub use run_error::RunError;
-pub use server_error::ServerError;
-pub use set::{Digest, Migration, MigrationSet, SetError, SetName};
-pub use status::{SchemaStatus, State, Status, TenantStatus, UnusableRow};
-pub use tenant::{Domain, Tenant};
+pub use engine::RunOptions;
+pub use migrator::{Migrator, MigratorBuilder};
+pub use names::{NameError, RoleName, SchemaName, TenantName};
+pub use report::{
+    Adoption, Adoptions, Blocker, ConnectError, Divergence, Domain, Error, Event, Failure, OutcomeKind, PoolStatus,
+    Progress, Reason, Rehearsal, Report, RunError, SchemaStatus, ServerError, SharedReport, State, Status, Tenant,
+    TenantCounts, TenantOutcome, TenantStatus, UnusableRow,
+};
+pub use server::{Database, Delivery, Interrupt};
+pub use set::{Digest, Excerpt, Migration, MigrationSet, SetError, SetErrorKind, SetName};

@@ -1,9 +1,9 @@
-//! `V6__create_invitations`: people who were asked to join a tenant and have not answered yet.
+//! `V6__create_invitations`: people who were invited to join a tenant and have not answered yet.
 
 use barrel::{Migration, backend::Pg, functions::current_timestamp, types};
 
 /// barrel's own `foreign` is always an `INTEGER` and its `datetime` has no time zone, hence the injected constraints
-/// and the custom types. Only the token's hash is kept: whoever reads the table must not be able to accept an
+/// and the custom types. Only the token's hash is kept: read access to the table must not be enough to accept an
 /// invitation.
 pub(crate) fn sql() -> String {
     let mut migration = Migration::new();
@@ -46,7 +46,7 @@ pub(crate) fn sql() -> String {
 
 #[cfg(test)]
 mod tests {
-    /// refinery's checksum covers this text: with another one, every database out there counts as diverged.
+    /// refinery's checksum covers this text: a different text makes every existing database count as diverged.
     #[test]
     fn the_sql_is_still_what_was_applied() {
         assert_eq!(

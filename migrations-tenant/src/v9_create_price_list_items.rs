@@ -1,9 +1,9 @@
-//! `V9__create_price_list_items`: what a product costs on a price list, from which quantity on.
+//! `V9__create_price_list_items`: the price of a product on a price list, from a minimum quantity on.
 
 use barrel::{Migration, backend::Pg, types};
 
 /// The foreign keys are injected because those of barrel's `add_foreign_key` have neither a name nor an `ON DELETE`,
-/// and an item is to go with its price list and with its product.
+/// and an item has to be deleted with its price list and with its product.
 pub(crate) fn sql() -> String {
     let mut migration = Migration::new();
 
@@ -32,7 +32,7 @@ pub(crate) fn sql() -> String {
 
 #[cfg(test)]
 mod tests {
-    /// refinery's checksum covers this text: with another one, every tenant out there counts as diverged.
+    /// refinery's checksum covers this text: a different text makes every existing tenant count as diverged.
     #[test]
     fn the_sql_is_still_what_was_applied() {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The classes. Each stands for something that migrations of real projects do.
+//! The classes of statements. Each stands for something that real projects' migrations do.
 
 use crate::schemas::Case;
 
@@ -95,7 +95,7 @@ fn procedures_that_commit() {
 }
 
 #[test]
-fn partitions_that_are_made_and_detached() {
+fn partitions_that_are_created_and_detached() {
     Case::new(&[
         (
             "V1__events",
@@ -242,7 +242,7 @@ fn schemas_of_ones_own_beside_the_tenants() {
 
 #[test]
 fn schemas_of_ones_own_that_are_dropped_again() {
-    // Every tenant makes it, and drops it for the next one.
+    // Every tenant creates the schema, and drops it again before the next tenant.
     Case::new(&[
         (
             "V1__jobs",
@@ -473,7 +473,7 @@ fn sequences_and_defaults() {
 }
 
 #[test]
-fn what_lives_in_the_session() {
+fn objects_of_the_session() {
     Case::new(&[
         NOTES,
         (
@@ -498,7 +498,7 @@ fn what_lives_in_the_session() {
     .check();
 }
 
-/// The rows of the table of refusals: a statement, and what is said of a file that is applied already.
+/// The rows of the table of refusals: a statement, and the way out for a file that is already applied.
 fn refusals() -> Vec<(String, String)> {
     let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/writing-migrations.md")).unwrap();
     let (_, table) = document.split_once("| statement | why |").unwrap();
@@ -517,8 +517,8 @@ fn every_statement_in_the_table_of_refusals_is_refused_with_its_way_out() {
     assert!(refusals.len() > 15, "the table is read");
     for (statement, applied) in refusals {
         let text = Case::new(&[("V1__refused", statement.clone().leak())]).refusal();
-        let twin = applied.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap();
-        assert!(text.contains(&format!("MigrationSet::{twin}")), "{statement}: nothing of {twin}\n{text}");
+        let method = applied.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap();
+        assert!(text.contains(&format!("MigrationSet::{method}")), "{statement}: does not name {method}\n{text}");
         assert!(text.contains("V1__refused"), "{statement}: no place\n{text}");
     }
 }

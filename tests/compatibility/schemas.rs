@@ -1,4 +1,4 @@
-//! A case, applied to a schema by `psql` and to tenants by the framework.
+//! A case, which `psql` applies to a schema and the framework to tenants.
 
 use migrations_core::{Error, MigrationSet, Migrator};
 use migrations_testing::TestDatabase;
@@ -6,17 +6,17 @@ use postgres::Client;
 
 use crate::programs::{are_there, dump, psql};
 
-/// Where `psql` applies it.
+/// The schema to which `psql` applies a case.
 const REFERENCE: &str = "reference";
 
-/// Files of one class.
+/// The files of one class.
 pub(crate) struct Case {
     files: Vec<(&'static str, &'static str)>,
     in_code: fn(MigrationSet) -> MigrationSet,
     uses_pool: bool,
 }
 
-/// What a schema is.
+/// The content of a schema.
 #[derive(Debug, PartialEq, Eq)]
 struct Schema {
     dump: String,
@@ -28,17 +28,17 @@ impl Case {
         Self { files: files.to_vec(), in_code: |set| set, uses_pool: true }
     }
 
-    /// With exceptions that are made in code.
+    /// With these exceptions in code.
     pub(crate) fn in_code(self, in_code: fn(MigrationSet) -> MigrationSet) -> Self {
         Self { in_code, ..self }
     }
 
-    /// With functions that do not survive a rename.
+    /// Without the tenant from the pool, for functions that do not survive a rename.
     pub(crate) fn without_pool(self) -> Self {
         Self { uses_pool: false, ..self }
     }
 
-    /// Applies it everywhere, and compares.
+    /// Applies the case everywhere, and compares the results.
     #[track_caller]
     pub(crate) fn check(&self) {
         let test = TestDatabase::new().unwrap();
@@ -84,24 +84,22 @@ impl Case {
         }
     }
 
-    /// What is said of it when it is refused, by the set or for a new tenant.
+    /// The error when the set, or a new tenant, refuses the case.
     pub(crate) fn refusal(&self) -> String {
         let test = TestDatabase::new().unwrap();
         let get = |set| {
             Migrator::new(MigrationSet::new("shared").unwrap(), set)
                 .get_or_create_tenant(test.database(), &"fresh".parse().unwrap())
         };
-        self.try_set().and_then(get).unwrap_err().to_string()
+        self.try_set().map_err(Error::from).and_then(get).unwrap_err().to_string()
     }
 
     fn set(&self) -> MigrationSet {
         (self.in_code)(self.try_set().unwrap())
     }
 
-    fn try_set(&self) -> Result<MigrationSet, Error> {
-        self.files
-            .iter()
-            .try_fold(MigrationSet::new("tenant")?, |set, (title, sql)| set.with_migration(title, || (*sql).to_owned()))
+    fn try_set(&self) -> Result<MigrationSet, migrations_core::SetError> {
+        self.files.iter().try_fold(MigrationSet::new("tenant")?, |set, (title, sql)| set.with_sql(title, *sql))
     }
 
     fn by_psql(&self) -> Schema {
@@ -126,7 +124,7 @@ impl Schema {
     }
 }
 
-/// A line for every table, with a checksum of its rows, and one for every sequence, with where it stands.
+/// A line for every table, with a checksum of its rows, and one for every sequence, with its value.
 fn rows(client: &mut Client, schema: &str) -> Vec<String> {
     let relations = "SELECT relname::text, relkind = 'S' FROM pg_class \
                      WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p', 'm', 'S') \

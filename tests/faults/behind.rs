@@ -1,4 +1,4 @@
-//! What happens to the database behind the registry's back is noticed, and a schema is migrated from what it really holds.
+//! Changes that bypass the registry are noticed, and a schema is migrated from what it really holds.
 
 use std::process::{Command, Stdio};
 
@@ -8,12 +8,12 @@ use crate::runner::up;
 use crate::site::{Copy, Site, name};
 use crate::standby::program;
 
-/// How a tenant stands, as the registry has it.
+/// The tenant's state in the registry.
 fn state(migrator: &Migrator, copy: &Copy<'_>, tenant: &str) -> (State, Option<i64>, Option<String>) {
     of(migrator.status(&copy.database()).unwrap(), tenant)
 }
 
-/// The same by its history.
+/// The tenant's state in its history.
 fn verified(migrator: &Migrator, copy: &Copy<'_>, tenant: &str) -> (State, Option<i64>, Option<String>) {
     of(migrator.verify(&copy.database()).unwrap(), tenant)
 }
@@ -46,7 +46,7 @@ fn a_dropped_schema_is_reported_and_the_others_go_on() {
     let report = ran.json();
     assert_eq!((&report["tenants"]["migrated"], &report["tenants"]["failed"]), (&2.into(), &1.into()));
     assert!(ran.stdout.contains("tenant forget"), "{}", ran.stdout);
-    // Given up, and made again.
+    // Forgotten, and created again.
     migrator.forget_tenant(&copy.database(), &name("tenant_01")).unwrap();
     assert!(migrator.get_or_create_tenant(&copy.database(), &name("tenant_01")).unwrap().1);
     copy.assert_whole();
@@ -131,9 +131,9 @@ fn a_hand_edited_history_is_reported_when_it_is_read_and_nothing_is_done_to_it()
         let ran = up(&copy.url(), &["--verify"]).finish();
         assert_eq!((ran.code, &ran.json()["tenants"]["failed"]), (Some(1), &1.into()));
     }
-    // What the run has read it remembers.
+    // The run remembers what it has read.
     assert_eq!(state(&migrator, &copy, "tenant_01").0, State::Diverged);
-    // Mended by hand, from a schema that is well.
+    // Repaired by hand, from a schema that is intact.
     copy.execute(
         "UPDATE tenant_01.refinery_schema_history h SET checksum = g.checksum \
          FROM tenant_00.refinery_schema_history g WHERE g.version = h.version",
@@ -169,7 +169,7 @@ fn a_registry_row_with_a_digest_of_nothing_is_put_right_by_the_next_run() {
 fn a_registry_row_that_claims_less_than_the_schema_holds_is_refused_by_the_server_and_put_right_by_the_history() {
     let site = Site::new(2);
     let (copy, migrator) = current(&site);
-    // What a tenant is that was not migrated, before the index and behind it.
+    // The state of a tenant that was not migrated, before the index and after it.
     let digests = site.client("fleet").query("SELECT digest FROM migrations.tenants LIMIT 1", &[]).unwrap();
     let digest: i64 = digests[0].get(0);
     let mut client = copy.client();

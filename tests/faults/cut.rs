@@ -39,7 +39,7 @@ fn cut_at_random(cut: Cut) {
         let ran = up(&proxy.url(copy.name()), &[]).finish();
         cuts += proxy.done().len();
         if ran.code == Some(0) {
-            // What is reported as done is done.
+            // A tenant that is reported as done is done.
             survived += 1;
             copy.assert_whole();
         } else {
@@ -66,12 +66,12 @@ fn a_rerun_after_a_cut_between_the_commit_and_its_answer_leaves_every_tenant_who
     cut_at_random(Cut::BeforeTheAnswer);
 }
 
-/// Every single query of one tenant's upgrade, cut in every way.
+/// Every query of one tenant's upgrade, cut in every way.
 #[test]
 fn no_message_of_an_upgrade_is_one_that_must_not_be_cut() {
     let site = Site::new(1);
     let queries = queries(&site);
-    // All of them at full length.
+    // All of the queries at full length.
     let step = if rounds(0) == 0 { 3 } else { 1 };
     for cut in [Cut::InTheMessage, Cut::BehindTheMessage, Cut::BeforeTheAnswer] {
         for number in (0..queries).step_by(step) {
@@ -92,7 +92,7 @@ fn a_sign_up_whose_answer_was_lost_is_found_by_the_next_one() {
     let site = Site::new(1);
     let migrator = migrate::migrator().unwrap();
     let cuts = [Cut::InTheMessage, Cut::BehindTheMessage, Cut::BeforeTheAnswer];
-    // Provisioned, and from the pool.
+    // A tenant that is provisioned, and one from the pool.
     for (spares, message) in [(0, "CREATE SCHEMA"), (1, "ALTER SCHEMA")] {
         for cut in cuts {
             let copy = site.copy();
@@ -112,7 +112,7 @@ fn a_sign_up_whose_answer_was_lost_is_found_by_the_next_one() {
             assert_eq!(proxy.done().len(), 1);
             assert!(proxy.queries()[script].contains(message), "it is that message which was cut");
             assert_eq!(tenant.name, name("acme"));
-            // Whose commit was done is not told who made it.
+            // If the commit was done, the caller is not told that it created the tenant.
             assert!(created || cut != Cut::InTheMessage);
             let (again, created) = migrator.get_or_create_tenant(&copy.database(), &name("acme")).unwrap();
             assert!(!created && again == tenant);

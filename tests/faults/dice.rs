@@ -1,4 +1,4 @@
-//! Moments that nobody chose, and can be had again.
+//! Random moments that can be reproduced.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("MIGRATE_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(short)
 }
 
-/// Random numbers (`SplitMix64`) by a seed that a failing test prints.
+/// Random numbers (`SplitMix64`) from a seed that a failing test prints.
 pub(crate) struct Dice {
     seed: u64,
     state: u64,
@@ -40,10 +40,10 @@ impl Dice {
     }
 }
 
-/// Random moments before the end of a run, until enough of them were.
+/// Random moments before the end of a run, until there were enough of them.
 ///
-/// How long a run takes differs with what else the machine does: a moment that came too late counts for nothing, and
-/// those behind it are earlier.
+/// The duration of a run depends on what else the machine does: a moment that came too late does not count, and the
+/// following moments are earlier.
 pub(crate) struct Moments {
     end: Duration,
     wanted: usize,
@@ -52,23 +52,23 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// So many moments, before the end of a run that took so long when nothing disturbed it.
+    /// This many moments before the end of a run that takes this long when nothing disturbs it.
     pub(crate) fn before(end: Duration, wanted: usize) -> Self {
         Self { end, wanted, hit: 0, missed: 0 }
     }
 
-    /// The next one, or nothing when there were enough.
+    /// The next moment, or nothing if there were enough.
     pub(crate) fn next(&mut self, dice: &mut Dice) -> Option<Duration> {
         assert!(self.missed <= 10 * self.wanted, "{} of {} runs were interrupted", self.hit, self.hit + self.missed);
         (self.hit < self.wanted).then(|| dice.moment(self.end))
     }
 
-    /// How many were before the end.
+    /// The number of moments before the end.
     pub(crate) fn hit(&self) -> usize {
         self.hit
     }
 
-    /// Whether the last one was.
+    /// Whether the last moment was before the end.
     pub(crate) fn count(&mut self, was_running: bool) {
         if was_running {
             self.hit += 1;
@@ -78,7 +78,7 @@ impl Moments {
         }
     }
 
-    /// The last one was before the end, and yet not where it was meant to be.
+    /// Notes that the last moment was before the end, but not where it was meant to be.
     pub(crate) fn miss(&mut self) {
         self.missed += 1;
     }

@@ -31,7 +31,7 @@ fn a_server_that_goes_down_in_the_middle_of_many_creates_ends_the_run_once() {
     assert_eq!(*failed.lock().unwrap(), 0, "it is the server that failed, no tenant did");
 }
 
-/// Whatever a run is doing, planning and asking included: a connection that is lost once is replaced.
+/// A connection that is lost once is replaced, whatever a run is doing, including planning and queries.
 #[test]
 fn a_run_survives_the_loss_of_its_connection_at_any_message() {
     let site = Site::new(1);

@@ -8,11 +8,12 @@ use crate::dice::rounds;
 use crate::runner::{Runner, up};
 use crate::site::{Copy, Site};
 
-/// What keeps `CREATE INDEX CONCURRENTLY` from finishing: a writer before it is ready, an old snapshot before it is valid.
+/// Sessions that keep `CREATE INDEX CONCURRENTLY` from finishing: a writer before the index is ready, an old snapshot
+/// before it is valid.
 const WRITER: &str = "BEGIN; LOCK TABLE tenant_01.invoices IN ROW EXCLUSIVE MODE";
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM tenant_01.invoices";
 
-/// The same before there is any index: the build waits for its turn on the table.
+/// The same before the index exists: the build waits for its turn on the table.
 const TURN: &str = "BEGIN; LOCK TABLE tenant_01.invoices IN SHARE UPDATE EXCLUSIVE MODE";
 
 /// Waits until the condition holds.
@@ -33,7 +34,7 @@ fn building(holder: i32) -> String {
     )
 }
 
-/// A runner that is certainly in the middle of building an index, and the session that keeps it there.
+/// A runner that is certainly in the middle of building an index, and the session that holds it there.
 fn stuck(copy: &Copy<'_>, blocker: &str) -> (Runner, Client, i32) {
     let mut holder = copy.client();
     holder.batch_execute(blocker).unwrap();
@@ -71,8 +72,8 @@ fn a_rerun_removes_the_index_that_was_interrupted_before_it_was_valid() {
     interrupted(SNAPSHOT);
 }
 
-/// A run beside the build that a dead runner left on the server: the server does not notice that a client is gone before
-/// it has something to tell it.
+/// A run while the server still builds an index for a dead runner: the server does not notice that a client is gone
+/// until it has something to tell it.
 fn beside(check: impl Fn(&Copy<'_>, Runner)) {
     let site = Site::new(4);
     for blocker in [WRITER, SNAPSHOT, TURN] {

@@ -36,7 +36,7 @@ fn a_rerun_after_kill_9_at_any_moment_leaves_every_tenant_whole() {
         marked += in_flight;
         invalid += copy.number("SELECT count(*) FROM pg_index WHERE NOT indisvalid");
 
-        // At once: what the server was sent by the dead may still be under way.
+        // At once: the statement that the dead runner sent may still be running.
         copy.rerun_makes_it_whole();
     }
     eprintln!("{} interrupted, {marked} tenants marked, {invalid} invalid indexes", moments.hit());

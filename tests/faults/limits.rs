@@ -1,4 +1,4 @@
-//! The server has no room, or the role no right: a clear error, nothing half done, the others unaffected.
+//! The server has no room, or the role lacks a privilege: a clear error, nothing half done, the others unaffected.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,7 +50,7 @@ impl Shop {
         self.client().batch_execute(sql).unwrap();
     }
 
-    /// Who is current, by the histories.
+    /// The tenants that are current, according to their histories.
     fn current(&self, migrator: &Migrator) -> Vec<TenantName> {
         self.execute("UPDATE migrations.tenants SET digest = NULL");
         let status = migrator.status(&self.database()).unwrap();
@@ -58,7 +58,7 @@ impl Shop {
         current.map(|tenant| tenant.name).collect()
     }
 
-    /// Globex fails like this and is as before, the others are migrated; once the cause is mended, a rerun does the rest.
+    /// Globex fails like this and is as before; the others are migrated. Once the cause is fixed, a rerun migrates it.
     #[track_caller]
     fn assert_only_globex_fails(&self, newer: &Migrator, sqlstate: &str, help: &str, mend: &str) {
         let report = newer.run(&self.database()).unwrap();
@@ -81,7 +81,7 @@ fn only(report: &Report) -> &Failure {
     failure
 }
 
-/// Sessions until the server takes no more.
+/// Opens sessions until the server accepts no more.
 fn fill(server: &Server) -> Vec<Client> {
     let mut held = Vec::new();
     loop {
@@ -124,7 +124,7 @@ fn room_for_one_session_is_enough_for_a_run_with_four_workers() {
         }
     });
     let report = loop {
-        // The session that was let go is on its way out.
+        // The session that was closed may not have ended yet.
         match newer.run(&shop.database().with_wait(Duration::ZERO)).map_err(Error::from) {
             Ok(report) => break report,
             Err(Error::Connect(_)) => std::thread::sleep(Duration::from_millis(20)),
@@ -144,7 +144,7 @@ fn a_migration_outside_a_transaction_that_gets_no_second_session_fails_clearly()
     held.pop();
     let index = ("V2__index", "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY body_idx ON notes (body);");
     let newer = small(&[NOTES, index]).jobs(1);
-    // The session that was let go is on its way out.
+    // The session that was closed may not have ended yet.
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
     let start = Instant::now();
     while held[0].query_one(sessions, &[]).unwrap().get::<_, i64>(0) > i64::try_from(held.len()).unwrap() {
@@ -194,8 +194,8 @@ fn a_role_that_may_not_create_schemas_is_told_what_it_lacks() {
     insta::assert_snapshot!(error, @"
     registry set: not migrated
        = 42501: permission denied for database fresh
-       = help: grant the role what it lacks, or connect as one that has it (a migrating role needs CREATE on the database)
-       = note: the registry schema is as it was before the run; fix the cause and run `up` again
+       = help: grant the role the missing privilege, or connect as a role that has it (migrating needs CREATE on the database)
+       = note: the registry schema is as it was before the run; fix the cause and run again
     ");
     let mut client = Client::connect(&shop.server.url("fresh"), NoTls).unwrap();
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace OR oid >= 16384";
@@ -243,7 +243,7 @@ fn a_read_only_session_says_so_and_is_no_problem_where_there_is_nothing_to_do() 
             assert_eq!(report.failures.len(), 3);
             assert!(report.failures.iter().all(|failure| failure.to_string().contains(help)));
         }
-        // The run could not be written down either.
+        // The run could not be recorded either.
         Err(error) => assert!(error.to_string().contains(help), "{error}"),
     }
     let mut client = shop.client();
@@ -311,7 +311,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where one may not mount.
+    /// `None` if mounting is not permitted.
     fn mount(owner_of: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         let parent = tempfile::tempdir().ok()?;

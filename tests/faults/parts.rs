@@ -1,4 +1,4 @@
-//! The process that makes new tenants in several transactions is killed with SIGKILL.
+//! The process that creates new tenants in several transactions is killed with SIGKILL.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -44,7 +44,7 @@ fn start(url: &str) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Every tenant that is there is whole, and nothing else looks like one.
+/// Every tenant that exists is complete, and no other schema looks like a tenant.
 fn assert_whole(database: &Database, client: &mut Client) {
     for tenant in &migrator().status(database).unwrap().tenants {
         assert_eq!(tenant.schema.state, State::Current, "{}", tenant.name);
@@ -93,7 +93,7 @@ fn a_new_tenant_in_several_transactions_is_whole_or_not_there_after_kill_9() {
         } else {
             moments.count(was_running);
         }
-        // What is left is swept when its maker has been silent for long enough.
+        // The remains are dropped when the process that created them has been silent for long enough.
         client.batch_execute("UPDATE migrations.leases SET expires_at = clock_timestamp()").unwrap();
         let rerun = migrator().run_with(&database, &RunOptions::new().create(names(TENANTS))).unwrap();
         assert!(rerun.is_success(), "{:?}", rerun.failures);

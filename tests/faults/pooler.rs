@@ -1,4 +1,5 @@
-//! PgBouncer in transaction mode: every transaction may get another session, and what one leaves there the next one finds.
+//! PgBouncer in transaction mode: every transaction may get another session, and finds there what an earlier one has
+//! left.
 
 use migrations_core::{Database, RunOptions};
 use postgres::{Client, NoTls};
@@ -7,7 +8,7 @@ use crate::pgbouncer::PgBouncer;
 use crate::runner::up;
 use crate::site::{APPLIED, NOTES, Site, first, name, small};
 
-/// The pooler in front of the site's server; `None`, and said so, where there is none.
+/// The pooler before the site's server; `None`, with a message, if PgBouncer is not installed.
 fn pooler(site: &Site, settings: &str) -> Option<PgBouncer> {
     let pooler = PgBouncer::start(&site.server(), settings);
     if pooler.is_none() {
@@ -16,7 +17,7 @@ fn pooler(site: &Site, settings: &str) -> Option<PgBouncer> {
     pooler
 }
 
-/// What is wrong with the pooler's sessions: it holds them all at once, and asks each what it has been left.
+/// Problems of the pooler's sessions: it holds them all at once, and asks each what was left in it.
 fn leftovers(site: &Site, pooler: &PgBouncer, database: &str) -> Vec<String> {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'";
     let count: i64 = site.client("postgres").query_one(sessions, &[&database]).unwrap().get(0);
@@ -27,8 +28,8 @@ fn leftovers(site: &Site, pooler: &PgBouncer, database: &str) -> Vec<String> {
     }
     let mut found = Vec::new();
     for client in &mut clients {
-        // A setting that was put back and set for a transaction since then keeps the session as its source, with its old
-        // value. A transaction sets its own isolation; what the pooler itself sets in a session, on behalf of its clients, is not ours.
+        // A setting that was reset and then set for a transaction keeps `session` as its source, with its old value. A
+        // transaction sets its own isolation. The settings that the pooler itself makes for its clients are not ours.
         let question = "SELECT 'setting ' || name || ' = ' || setting FROM pg_settings \
                         WHERE source = 'session' AND setting IS DISTINCT FROM reset_val AND name NOT IN ('transaction_isolation', 'application_name', 'client_encoding', 'DateStyle', \
                               'TimeZone', 'standard_conforming_strings', 'IntervalStyle') \
@@ -54,7 +55,7 @@ fn leftovers(site: &Site, pooler: &PgBouncer, database: &str) -> Vec<String> {
 fn the_whole_job_works_through_a_pooler_and_leaves_nothing_in_its_sessions() {
     let site = Site::new(12);
     let Some(pooler) = pooler(&site, "default_pool_size = 20") else { return };
-    // From nothing.
+    // From an empty database.
     site.client("postgres").batch_execute("CREATE DATABASE empty").unwrap();
     let created = up(&pooler.url("empty"), &["--create", "acme", "--create", "globex", "--create", "initech"]).finish();
     assert_eq!(created.succeeded()["tenants"]["created"], 3);
@@ -75,7 +76,7 @@ fn the_whole_job_works_through_a_pooler_and_leaves_nothing_in_its_sessions() {
     assert_eq!(made, 2);
     assert_eq!(leftovers(&site, &pooler, "empty"), [""; 0]);
 
-    // A fleet that is behind, with an index that is built concurrently, by four workers and two runners.
+    // A fleet that is behind, with an index that is built concurrently, by two runners with four workers each.
     let copy = site.copy();
     let url = pooler.url(copy.name());
     let runners = [up(&url, &[]), up(&url, &[])];
@@ -85,7 +86,7 @@ fn the_whole_job_works_through_a_pooler_and_leaves_nothing_in_its_sessions() {
     assert_eq!(leftovers(&site, &pooler, copy.name()), [""; 0]);
     copy.assert_whole();
 
-    // And the check can fail.
+    // The check must also be able to fail.
     let mut client = Client::connect(&pooler.url(copy.name()), NoTls).unwrap();
     client.batch_execute("SET search_path = tenant_01; SELECT pg_advisory_lock(1)").unwrap();
     let found = leftovers(&site, &pooler, copy.name());
@@ -106,7 +107,8 @@ fn an_older_fleet_made_through_a_pooler_is_upgraded_through_it() {
     copy.assert_whole();
 }
 
-/// A worker that builds an index concurrently needs two sessions, of which the first stays taken: not all may at once.
+/// A worker that builds an index concurrently needs two sessions and keeps the first: not all workers may do so at
+/// once.
 #[test]
 fn a_pool_that_is_smaller_than_the_work_slows_it_down_and_does_not_stop_it() {
     let site = Site::new(12);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// No run of these tests takes so long.
+/// No run of these tests takes this long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running `migrate up`. It is killed when this is dropped.
@@ -17,7 +17,7 @@ pub(crate) struct Runner {
     stderr: File,
 }
 
-/// What a run left.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -52,7 +52,7 @@ impl Runner {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Kills it with SIGKILL; whether it still ran.
+    /// Kills it with SIGKILL; returns whether it still ran.
     pub(crate) fn kill(mut self) -> bool {
         let was_running = self.is_running();
         self.child.kill().unwrap();
@@ -60,7 +60,7 @@ impl Runner {
         was_running
     }
 
-    /// Sends it a signal, when it still runs.
+    /// Sends it a signal, if it still runs.
     pub(crate) fn signal(&mut self, name: &str) {
         if self.is_running() {
             let pid = self.child.id().to_string();
@@ -95,7 +95,7 @@ impl Drop for Runner {
 }
 
 impl Ran {
-    /// Its report, when it succeeded.
+    /// Its report, if it succeeded.
     #[track_caller]
     pub(crate) fn succeeded(&self) -> Value {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);

@@ -1,4 +1,4 @@
-//! The runner is ended in order, by SIGINT or SIGTERM.
+//! The runner is ended by SIGINT or SIGTERM.
 
 use std::time::{Duration, Instant};
 
@@ -21,20 +21,20 @@ fn a_rerun_after_a_signal_at_any_moment_leaves_every_tenant_whole() {
         let start = Instant::now();
         let ran = runner.finish();
         assert!(start.elapsed() < Duration::from_secs(20), "it ends at once");
-        // Before it listens, a signal ends it as any process; behind the last statement, it is done.
+        // Before the runner listens, a signal ends it like any process; after the last statement, the run is complete.
         let was_heard = was_running && ran.code == Some(code);
         moments.count(was_heard);
         if was_heard && ran.stdout.contains("\"tenants\"") {
             let report = ran.json();
             let migrated = report["tenants"]["migrated"].as_u64().unwrap();
-            // The last one: the run that made the fleet has migrated none either.
+            // The last tenant: the run that created the fleet has not migrated it either.
             let done = format!(
                 "SELECT count(*) FROM (SELECT * FROM migrations.runs ORDER BY id DESC LIMIT 1) AS last \
                  WHERE last.outcome = 'failure' AND last.migrated = {migrated}"
             );
             assert_eq!(copy.number(&done), 1, "{report}");
             assert_eq!(report["tenants"]["busy"], 0, "{report}");
-            // What is counted as done is done, and nothing is at work for the dead.
+            // What is counted as done is done, and no statement of the ended runner still runs.
             let at_work =
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
                            AND application_name = 'migrate'";

@@ -1,4 +1,4 @@
-//! A server with a fleet that is behind, copies of it to break, and the question whether all is well again.
+//! A server with a fleet that is behind, copies of it to break, and a check that everything is intact again.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,7 +11,7 @@ use postgres::Client;
 
 use crate::runner::up;
 
-/// The tenants of a fleet have so many of the tenant set's migrations; the one behind them runs outside a transaction,
+/// How many of the tenant set's migrations the tenants of a fleet have. The next migration runs outside a transaction,
 /// between two that do not.
 pub(crate) const APPLIED: usize = 8;
 
@@ -22,7 +22,7 @@ pub(crate) struct Site {
     reference: Reference,
 }
 
-/// What a tenant is that was made by one undisturbed run.
+/// The content of a tenant that one undisturbed run has created.
 struct Reference {
     catalog: String,
     registry: (Option<i64>, Option<i64>),
@@ -35,7 +35,7 @@ pub(crate) struct Copy<'a> {
     name: String,
 }
 
-/// The reference application's migrator, its tenant set cut off behind so many migrations.
+/// The reference application's migrator, with the tenant set cut after this many migrations.
 pub(crate) fn first(migrations: usize) -> Migrator {
     let whole = migrate::migrator().unwrap();
     let tenant = whole.tenant_set().migrations()[..migrations]
@@ -121,12 +121,12 @@ impl Reference {
 }
 
 impl Site {
-    /// A throwaway server with a fleet of so many tenants.
+    /// A throwaway server with a fleet of this many tenants.
     pub(crate) fn new(tenants: usize) -> Self {
         Self::on(Server::builder(), tenants)
     }
 
-    /// The same on a server of one's own.
+    /// The same on a given server.
     pub(crate) fn on(server: Builder, tenants: usize) -> Self {
         let server = server.start_throwaway().unwrap();
         let database = |name: &str| Database::from_url(&server.url(name)).unwrap();
@@ -139,7 +139,7 @@ impl Site {
         Self { server: Mutex::new(server), copies: AtomicUsize::new(0), reference }
     }
 
-    /// How long a run over a copy takes that nobody disturbs.
+    /// How long a run over a copy takes when nothing disturbs it.
     pub(crate) fn undisturbed(&self) -> Duration {
         let copy = self.copy();
         let start = Instant::now();
@@ -155,7 +155,7 @@ impl Site {
         let mut client = self.client("postgres");
         let strategy = if self.server().version() >= 15 { "STRATEGY FILE_COPY" } else { "" };
         let create = format!("CREATE DATABASE {name} TEMPLATE fleet {strategy}");
-        // The session that made the template may still be on its way out.
+        // The session that created the template may not have ended yet.
         let mut tries = 0;
         while let Err(error) = client.batch_execute(&create) {
             tries += 1;
@@ -206,7 +206,7 @@ impl Copy<'_> {
         self.client().batch_execute(sql).unwrap();
     }
 
-    /// Runs again, as an operator would, and looks at everything.
+    /// Runs again, as an operator would, and checks everything.
     #[track_caller]
     pub(crate) fn rerun_makes_it_whole(&self) {
         up(&self.url(), &[]).finish().succeeded();
@@ -219,7 +219,7 @@ impl Copy<'_> {
         );
     }
 
-    /// Every tenant is what an undisturbed run makes, and the registry says so.
+    /// Every tenant equals the result of an undisturbed run, and the registry says so.
     #[track_caller]
     pub(crate) fn assert_whole(&self) {
         let mut client = self.client();
@@ -249,7 +249,7 @@ impl Copy<'_> {
         assert_eq!(invalid, 0, "invalid indexes");
 
         self.assert_status_is_current(tenants.len());
-        // The same from the histories: without its digest, a registry row is not believed.
+        // The same from the histories: a registry row without its digest is not trusted.
         client.batch_execute("UPDATE migrations.tenants SET digest = NULL").unwrap();
         self.assert_status_is_current(tenants.len());
         let restore = "UPDATE migrations.tenants SET digest = $1";
@@ -284,7 +284,7 @@ impl Drop for Copy<'_> {
     }
 }
 
-/// The other tests ask whether all is well; this one, whether the answer can be no.
+/// The other tests check that everything is intact; this one, that the check can fail.
 #[test]
 fn every_kind_of_damage_is_seen() {
     let site = Site::new(2);

@@ -1,4 +1,4 @@
-//! A pooler in transaction mode with fewer connections than there are workers, or that keeps no setting of a session.
+//! A pooler in transaction mode with fewer connections than there are workers, or one that keeps no session settings.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn skipped() {
 #[test]
 fn eight_workers_over_a_pooler_of_four_get_on() {
     let site = Site::new(20);
-    // The pooler's own timeout is far away: nothing but the run itself gets it on.
+    // The pooler's own timeout is far away: only the run itself can resolve the wait.
     let settings = "default_pool_size = 4\nquery_wait_timeout = 600";
     let Some(pooler) = PgBouncer::start(&site.server(), settings) else { return skipped() };
     let copy = site.copy();
@@ -28,7 +28,7 @@ fn eight_workers_over_a_pooler_of_four_get_on() {
     copy.assert_whole();
 }
 
-/// Two connections are what a tenant needs. While somebody else has all but one of them, it is said what is waited for.
+/// A tenant needs two connections. While another client holds all but one of them, the run says what it waits for.
 #[test]
 fn a_wait_for_a_connection_of_the_pooler_is_told() {
     let site = Site::new(2);

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use migrations_embedded::Server;
 use postgres::{Client, NoTls};
 
-/// A running standby. It ends when this is dropped, and by itself after two minutes.
+/// A running standby. It stops when this is dropped, and on its own after two minutes.
 pub(crate) struct Standby {
     child: Child,
     folder: tempfile::TempDir,
 }
 
-/// The user and the group that the server's programs run as; `None` for one's own.
+/// The user and the group that the server's programs run as; `None` for the test's own.
 fn account() -> Option<(u32, u32)> {
     let number = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
@@ -24,7 +24,8 @@ fn account() -> Option<(u32, u32)> {
     (number(&["-u"])? == 0).then_some((number(&["-u", "postgres"])?, number(&["-g", "postgres"])?))
 }
 
-/// A program of the server's own release: others refuse to work with it. `None`, and said so, where it is not installed.
+/// A program of the server's own release: others refuse to work with it. `None`, with a message, if it is not
+/// installed.
 pub(crate) fn program(name: &str, major: u32) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"))]);
@@ -77,7 +78,7 @@ impl Standby {
             .arg("-D")
             .arg(&data)
             .args(["-c", "listen_addresses=", "-c", "logging_collector=off", "-c"])
-            // Not less than the primary has.
+            // At least as many as on the primary.
             .arg(format!("unix_socket_directories={}", folder.path().display()))
             .args(["-c", "max_connections=200"])
             .stderr(log)

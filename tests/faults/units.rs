@@ -31,7 +31,7 @@ const BEFORE: (&str, &str) = (
      END $$",
 );
 
-/// A unit of every kind. What can run in a transaction is not safe to repeat.
+/// A unit of every kind. The units that can run in a transaction are not safe to repeat.
 const UNITS: (&str, &str) = (
     "V2__units",
     "-- migrate: no-transaction
@@ -120,7 +120,7 @@ fn every_statement_outside_a_transaction_is_run_once_whatever_kill_9_interrupts(
     let mut fresh = || {
         number += 1;
         let name = format!("fresh_{number}");
-        // The session that made the template may still be on its way out.
+        // The session that created the template may not have ended yet.
         let begun = Instant::now();
         while let Err(error) = admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE fleet")) {
             assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
@@ -147,7 +147,7 @@ fn every_statement_outside_a_transaction_is_run_once_whatever_kill_9_interrupts(
         runner.wait().unwrap();
         let in_flight = "SELECT count(*) FROM migrations.tenants WHERE in_flight_version IS NOT NULL";
         let in_flight: i64 = client.query_one(in_flight, &[]).unwrap().get(0);
-        // Before the first unit and behind the last there is nothing to be seen.
+        // Before the first unit and after the last, nothing can be observed.
         if was_running && in_flight == 0 {
             moments.miss();
         } else {
@@ -155,7 +155,7 @@ fn every_statement_outside_a_transaction_is_run_once_whatever_kill_9_interrupts(
         }
         marked += in_flight;
 
-        // At once: what the server was sent by the dead may still be under way.
+        // At once: the statement that the dead runner sent may still be running.
         let database = Database::from_url(&url).unwrap();
         let rerun = migrator().run(&database).unwrap();
         assert!(rerun.is_success(), "{:?}", rerun.failures);

@@ -9,7 +9,7 @@ use crate::site::{APPLIED, Site, first, name};
 fn an_older_binary_beside_a_newer_one_leaves_what_it_does_not_know_alone() {
     let site = Site::new(12);
     let copy = site.copy();
-    // One migration more than the fleet has, and the newer one has more still.
+    // The older binary has one migration more than the fleet, and the newer binary has even more.
     let older = first(APPLIED + 1).jobs(2);
     let database = copy.database();
     let reports: Vec<Report> = std::thread::scope(|scope| {
@@ -18,7 +18,7 @@ fn an_older_binary_beside_a_newer_one_leaves_what_it_does_not_know_alone() {
             let mut reports = vec![older.run(&database).unwrap()];
             while !newer.is_finished() {
                 reports.push(older.run(&database).unwrap());
-                // And signs somebody up meanwhile.
+                // And a tenant signs up in the meantime.
                 older.get_or_create_tenant(&database, &name("acme")).unwrap();
             }
             newer.join().unwrap();
@@ -29,7 +29,7 @@ fn an_older_binary_beside_a_newer_one_leaves_what_it_does_not_know_alone() {
     for report in &reports {
         assert!(report.is_success(), "{:?}", report.failures);
     }
-    // The tenant that the older one made is behind, and the others are not.
+    // The tenant that the older binary created is behind, and the others are not.
     up(&copy.url(), &[]).finish().succeeded();
     copy.assert_whole();
 

@@ -1,12 +1,12 @@
-//! The first tenant of every script is committed only when nothing outside of it has changed, whatever a migration puts
-//! together while it runs.
+//! The first tenant of every script is committed only if nothing outside it has changed, whatever SQL a migration
+//! builds while it runs.
 
 use migrations_core::{Migrator, RunOptions};
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{NOTES, column, execute, exists, migrator, name, number, set, with_tenants};
 
-/// What all tenants share, of every kind.
+/// Shared objects of every kind.
 const SHARED: &str = "\
 CREATE TABLE plans (code text PRIMARY KEY, price int CHECK (price > 0), region text);
 INSERT INTO plans VALUES ('free', 1, 'eu');
@@ -34,10 +34,10 @@ CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
 COMMENT ON TABLE plans IS 'what one can buy';";
 
 fn sharing(tenant: &[(&str, &str)]) -> Migrator {
-    Migrator::new(set("shared", &[("V1__shared", SHARED)]), set("tenant", tenant))
+    crate::fixture::of(set("shared", &[("V1__shared", SHARED)]), set("tenant", tenant))
 }
 
-/// What there is outside of the tenant `acme`, as `pg_dump` and the catalog see it.
+/// The state outside the tenant `acme`, as `pg_dump` and the catalog see it.
 fn outside(test: &TestDatabase) -> Vec<String> {
     let queries = [
         "SELECT c.oid::text || c.xmin || coalesce(c.relacl::text, '') FROM pg_class c \
@@ -51,7 +51,7 @@ fn outside(test: &TestDatabase) -> Vec<String> {
     queries.iter().flat_map(|query| column(test, query)).collect()
 }
 
-/// What a tenant's migration executes, and what the refusal has to name.
+/// The SQL that a tenant's migration executes, and the name that the refusal must contain.
 const LEAKS: [(&str, &str); 49] = [
     ("DROP TABLE public.plans CASCADE", "table public.plans"),
     ("DROP TABLE public.countries CASCADE", "table public.countries"),
@@ -165,7 +165,7 @@ fn a_foreign_key_to_a_shared_table_that_a_later_migration_drops_is_no_change() {
     let report = all.run(test.database()).unwrap();
     assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
     for tenant in ["initech", "umbrella"] {
-        // Vacuuming takes the mark of a table that has no triggers any more; a sign-up sets it again.
+        // Vacuuming clears the mark of a table that no longer has triggers; a sign-up sets it again.
         execute(&test, "VACUUM plans");
         assert!(sharing(&[NOTES, key, drop]).get_or_create_tenant(test.database(), &name(tenant)).unwrap().1);
     }
@@ -175,7 +175,7 @@ fn a_foreign_key_to_a_shared_table_that_a_later_migration_drops_is_no_change() {
 #[test]
 fn what_others_change_outside_meanwhile_is_not_blamed_on_the_tenant() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
-    // The first time, another session changes a shared table between the two looks.
+    // The first time, another session changes a shared table between the two comparisons.
     execute(
         &test,
         "CREATE TABLE public.looks (); CREATE EXTENSION IF NOT EXISTS plpgsql; \
@@ -211,7 +211,7 @@ fn what_is_allowed_by_directive_or_in_code_is_done() {
     let sql = sql.replace("%I", &database);
     let tenant = || set("tenant", &[NOTES, ("V2__meant", sql.as_str())]);
     let shared = || migrator(&[]).shared_set().clone();
-    let failed = |tenant| Migrator::new(shared(), tenant).run(test.database()).unwrap().tenants.failed;
+    let failed = |tenant| crate::fixture::of(shared(), tenant).run(test.database()).unwrap().tenants.failed;
     assert_eq!(failed(tenant()), 2);
     assert_eq!(failed(tenant().allow_schema("V2__meant", "public").unwrap()), 2);
     assert_eq!(failed(tenant().allow_database("V2__meant").unwrap()), 2);
@@ -223,7 +223,7 @@ fn what_is_allowed_by_directive_or_in_code_is_done() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let here = column(&test, "SELECT quote_ident(current_database())").remove(0);
     let same = set("tenant", &[NOTES, ("V2__meant", directives.replace(&database, &here).as_str())]);
-    assert!(Migrator::new(shared(), same).run(test.database()).unwrap().is_success());
+    assert!(crate::fixture::of(shared(), same).run(test.database()).unwrap().is_success());
     assert!(tenant().allow_schema("V9__none", "public").is_err() && tenant().allow_schema("V2__meant", "$$").is_err());
 }
 
@@ -233,12 +233,12 @@ fn an_applied_file_that_changed_a_shared_table_by_its_bare_name_goes_on() {
     let tenant = || set("tenant", &[NOTES, insert]);
     let shared = || migrator(&[]).shared_set().clone();
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
-    let run = |tenant| Migrator::new(shared(), tenant).run(test.database()).unwrap();
+    let run = |tenant| crate::fixture::of(shared(), tenant).run(test.database()).unwrap();
     assert_eq!(run(tenant()).failures[0].sqlstate(), Some("42P01"));
     assert_eq!(run(tenant().as_written("V2__plan").unwrap()).failures[0].sqlstate(), Some("MGI01"));
     let old = || tenant().as_written("V2__plan").unwrap().allow_schema("V2__plan", "public").unwrap();
     assert!(run(old()).is_success());
-    assert!(Migrator::new(shared(), old()).get_or_create_tenant(test.database(), &name("globex")).unwrap().1);
+    assert!(crate::fixture::of(shared(), old()).get_or_create_tenant(test.database(), &name("globex")).unwrap().1);
     assert_eq!(column(&test, "SELECT code FROM plans"), ["basic"]);
     assert_eq!(old().digest(), tenant().digest(), "the checksum stays");
 }

@@ -1,4 +1,5 @@
-//! A value that one migration adds to an enumeration, and a later one uses: before PostgreSQL 17 that needs a commit in between.
+//! One migration adds a value to an enumeration, and a later one uses it: before PostgreSQL 17 that needs a commit in
+//! between.
 
 use migrations_core::{Migrator, RunOptions};
 use migrations_testing::TestDatabase;

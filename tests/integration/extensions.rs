@@ -1,4 +1,5 @@
-//! `CREATE EXTENSION` in a tenant's migration: an extension is the database's, and created once, before the tenants.
+//! `CREATE EXTENSION` in a tenant's migration: an extension belongs to the database, and is created once, before the
+//! tenants.
 
 use std::sync::{Arc, Mutex};
 
@@ -131,7 +132,7 @@ fn an_extension_that_the_server_does_not_have_is_named() {
 fn the_shared_set_creates_its_own_as_before() {
     let shared =
         crate::fixture::set("shared", &[("V1__citext", "CREATE EXTENSION citext; CREATE TABLE plans (code citext)")]);
-    let migrator = Migrator::new(shared, crate::fixture::set("tenant", &[NOTES]));
+    let migrator = crate::fixture::of(shared, crate::fixture::set("tenant", &[NOTES]));
     let test = with_tenants(&migrator, &["acme"]);
     assert_eq!(extensions(&test), ["citext in public"]);
 }

@@ -1,13 +1,13 @@
-//! What a failing migration leaves behind, which is nothing, and what is said of it.
+//! A failing migration leaves nothing behind. The tests also check the text of its failure.
 
-use migrations_core::{Error, Migrator, Reason};
+use migrations_core::{Error, Reason};
 
 use crate::fixture::{
     AUTHOR, NOTES, TAGS, assert_registry_is_true, column, execute, exists, history, migrator, name, number, set,
     with_tenants,
 };
 
-/// Fails where a tenant has a note.
+/// Fails if a tenant has a note.
 const CHECK: (&str, &str) = (
     "V2__check",
     "CREATE TABLE before_the_failure (id bigint);\n\n  ALTER TABLE notes\n  ADD CONSTRAINT empty CHECK (body = '');\n",
@@ -25,7 +25,7 @@ fn one_failing_tenant_leaves_the_others_migrated_and_itself_untouched() {
     assert_eq!((report.tenants.migrated, report.tenants.failed), (2, 1));
     let [failure] = &report.failures[..] else { panic!("{:?}", report.failures) };
     assert_eq!(failure.tenant(), Some(&name("globex")));
-    // The server gives no position for a violated constraint: the place is found by a replay.
+    // The server gives no position for a violated constraint: a replay finds the place.
     assert_eq!(failure.migration(), Some("V2__check"));
     assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((3, 3)));
     assert_eq!(failure.sqlstate(), Some("23514"));
@@ -35,7 +35,7 @@ fn one_failing_tenant_leaves_the_others_migrated_and_itself_untouched() {
     let recorded = column(&test, "SELECT last_error FROM migrations.tenants WHERE schema_name = 'globex'");
     assert!(recorded[0].contains("V2__check, line 3: 23514"), "{recorded:?}");
 
-    // After the fix a rerun takes only that one.
+    // After the fix, a rerun migrates only that tenant.
     execute(&test, "DELETE FROM globex.notes");
     let report = newer.run(test.database()).unwrap();
     assert_eq!((report.tenants.current, report.tenants.migrated, report.tenants.failed), (2, 1, 0));
@@ -46,7 +46,7 @@ fn one_failing_tenant_leaves_the_others_migrated_and_itself_untouched() {
 fn sql_history_and_registry_row_commit_together() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let before = column(&test, "SELECT t::text FROM migrations.tenants t");
-    // The failure is at the very end: when the registry's own row is written.
+    // The failure is at the very end, when the registry's own row is written.
     execute(
         &test,
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$; \
@@ -111,7 +111,7 @@ fn the_text_of_a_failure() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let broken = ("V2__broken", "CREATE TABLE first (id bigint);\nSELECT body, autor FROM notes\nWHERE id = 1;\n");
     let report = migrator(&[NOTES, broken]).run(test.database()).unwrap();
-    insta::assert_snapshot!(report.failures[0].to_string());
+    crate::fixture::assert_text("the_text_of_a_failure", &report.failures[0].to_string());
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_failure_that_is_not_about_sql_has_its_reason() {
     let report = migrator(&[NOTES]).run(test.database()).unwrap();
     assert_eq!((report.tenants.current, report.tenants.failed), (1, 1));
     assert_eq!(report.failures[0].reason(), &Reason::SchemaMissing);
-    insta::assert_snapshot!(report.failures[0].to_string());
+    crate::fixture::assert_text("a_failure_that_is_not_about_sql_has_its_reason", &report.failures[0].to_string());
 }
 
 #[test]
@@ -133,15 +133,15 @@ fn a_migrations_own_settings_do_not_reach_the_next_one() {
             ("V2__back", "CREATE TABLE here AS SELECT current_setting('work_mem') AS mem, current_user::text AS role"),
         ],
     );
-    let test = with_tenants(&Migrator::new(set("shared", &[]), tenant), &["acme"]);
+    let test = with_tenants(&crate::fixture::of(set("shared", &[]), tenant), &["acme"]);
     let here = column(&test, "SELECT mem || ' ' || role FROM acme.here");
     let expected = column(&test, "SELECT current_setting('work_mem') || ' ' || current_user");
     assert_eq!(here, expected);
     assert_eq!(history(&test, "acme"), ["1", "2"]);
 
-    // By a function, in place of a statement.
+    // The migration's SQL comes from a function, not from a file.
     let away = "SELECT set_config('search_path', 'pg_catalog', true)";
     let tenant = set("tenant", &[("V1__away", away), ("V2__back", "CREATE TABLE here (id bigint)")]);
-    let test = with_tenants(&Migrator::new(set("shared", &[]), tenant), &["acme"]);
+    let test = with_tenants(&crate::fixture::of(set("shared", &[]), tenant), &["acme"]);
     assert!(exists(&test, "acme.here"));
 }

@@ -1,4 +1,5 @@
-//! An unqualified name that a migration changes is the tenant's: it never falls through to a shared object of that name.
+//! An unqualified name that a migration changes refers to the tenant's object, and never to a shared object of that
+//! name.
 
 use migrations_core::{Error, MigrationSet, Migrator};
 use migrations_testing::TestDatabase;
@@ -43,7 +44,7 @@ CREATE TABLE events_old PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('
 CREATE TABLE base (id bigint);
 ";
 
-/// Which do nothing to a tenant that has no such object.
+/// Statements that do nothing to a tenant without such an object.
 const DOES_NOTHING: &[&str] = &[
     "DROP TABLE IF EXISTS users CASCADE",
     "DROP TABLE IF EXISTS nothing, users, plans CASCADE",
@@ -79,7 +80,7 @@ const DOES_NOTHING: &[&str] = &[
     "ALTER MATERIALIZED VIEW IF EXISTS summary RENAME TO total",
 ];
 
-/// Which the server refuses, since the tenant has no such object.
+/// Statements that the server refuses, since the tenant has no such object.
 const IS_REFUSED: &[&str] = &[
     "DROP TABLE users",
     "DROP TYPE mood",
@@ -175,10 +176,10 @@ fn shared() -> MigrationSet {
 }
 
 fn with_tenant(sql: &str) -> Migrator {
-    Migrator::new(shared(), set("tenant", &[("V1__change", sql)])).shared_schema("shared".parse().unwrap())
+    crate::fixture::of(shared(), set("tenant", &[("V1__change", sql)])).shared_schema("shared".parse().unwrap())
 }
 
-/// What the shared schema holds: every catalog, and every row. What PostgreSQL only counts or caches is left out.
+/// Everything in the shared schema: every catalog, and every row. Statistics and caches of PostgreSQL are left out.
 fn holdings(test: &TestDatabase) -> Vec<String> {
     let namespaced = [
         ("pg_class", "relnamespace"),
@@ -341,9 +342,9 @@ fn a_place_behind_many_insertions_is_exact() {
     for (sql, place) in [
         ("DROP TABLE IF EXISTS a, b, c; DROP VIEW IF EXISTS d;\nCREATE TABLE ä (id int); SELECT nmae FROM ä", (2, 33)),
         ("DROP TABLE IF EXISTS a, b;\n  INSERT INTO missing SELECT 1", (2, 15)),
-        // Found by a replay: the server gives no position.
+        // A replay finds the place: the server gives no position.
         ("CREATE TABLE a (id int);\nDROP TABLE IF EXISTS b;\n  CREATE TABLE a (id int)", (3, 3)),
-        // A new schema is sent the text without what cannot run in a transaction.
+        // For a new schema, statements that cannot run in a transaction are left out of the text.
         ("-- migrate: no-transaction\nVACUUM a; ANALYZE a", (2, 11)),
     ] {
         let error = with_tenant(sql).get_or_create_tenant(test.database(), &name("acme")).unwrap_err();
@@ -361,7 +362,7 @@ fn a_migration_that_means_another_schema_says_so() {
     let unqualified = insert.replace("shared.plans", "plans");
     let error = with_tenant(&unqualified).get_or_create_tenant(test.database(), &name("globex")).unwrap_err();
     assert!(error.to_string().contains("relation \"globex.plans\" does not exist"), "{error}");
-    assert!(error.to_string().contains("help: what a migration changes by an unqualified name"), "{error}");
+    assert!(error.to_string().contains("help: an unqualified name of an object that a migration changes"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use migrations_core::{MigrationSet, Migrator, TenantName};
 use migrations_testing::TestDatabase;
 
+use crate::DELIVERY;
+
 /// A set of these migrations: title and SQL.
 pub(crate) fn set(name: &str, migrations: &[(&str, &str)]) -> MigrationSet {
     migrations.iter().fold(MigrationSet::new(name).unwrap(), |set, (title, sql)| {
@@ -12,9 +14,22 @@ pub(crate) fn set(name: &str, migrations: &[(&str, &str)]) -> MigrationSet {
     })
 }
 
+/// A migrator for these sets.
+pub(crate) fn of(shared: MigrationSet, tenant: MigrationSet) -> Migrator {
+    Migrator::builder().shared(shared).tenant(tenant).delivery(DELIVERY)
+}
+
+/// Compares a text with its snapshot, which is the same for every delivery.
+#[track_caller]
+pub(crate) fn assert_text(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 /// A migrator with one shared table and these tenant migrations.
 pub(crate) fn migrator(tenant: &[(&str, &str)]) -> Migrator {
-    Migrator::new(set("shared", &[("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)")]), set("tenant", tenant))
+    of(set("shared", &[("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)")]), set("tenant", tenant))
 }
 
 /// One table.
@@ -24,7 +39,7 @@ pub(crate) const AUTHOR: (&str, &str) = ("V2__author", "ALTER TABLE notes ADD CO
 /// A second table.
 pub(crate) const TAGS: (&str, &str) = ("V3__tags", "CREATE TABLE tags (name text PRIMARY KEY)");
 
-/// A name that is one.
+/// A valid tenant name.
 pub(crate) fn name(name: &str) -> TenantName {
     name.parse().unwrap()
 }
@@ -49,7 +64,7 @@ pub(crate) fn number(test: &TestDatabase, query: &str) -> i64 {
     test.client().unwrap().query_one(query, &[]).unwrap().get(0)
 }
 
-/// Waits until a query has found something.
+/// Waits until a query returns a row.
 #[track_caller]
 pub(crate) fn wait_until(test: &TestDatabase, found: &str) {
     let (mut client, start) = (test.client().unwrap(), Instant::now());

@@ -1,24 +1,25 @@
-//! The tenant stage: one message a tenant, several workers, several runs, retries and budgets.
+//! The tenant stage: one message for each tenant, several workers, several runs, retries and budgets.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use migrations_core::{Database, Event, Migrator, OutcomeKind, RunOptions, State, TenantName};
+use migrations_core::{Database, Event, OutcomeKind, RunOptions, State, TenantName};
 use migrations_embedded::Server;
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{
-    AUTHOR, NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, wait_until, with_tenants,
+    AUTHOR, NOTES, TAGS, assert_registry_is_true, column, execute, exists, history, migrator, name, number, set,
+    wait_until, with_tenants,
 };
 use crate::proxy::Proxy;
 
 /// Takes a moment, so that runs overlap.
 const SLOW: (&str, &str) = ("V2__slow", "SELECT pg_sleep(0.05); CREATE TABLE slow AS SELECT pg_backend_pid() AS pid");
 
-/// A migration of this database is in the middle of `pg_sleep`.
+/// Whether a migration of this database is in the middle of `pg_sleep`.
 const ASLEEP: &str = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
 
-/// A fresh database with so many tenants.
+/// A fresh database with this many tenants.
 fn fleet(tenants: usize) -> TestDatabase {
     let test = TestDatabase::new().unwrap();
     let names = (0..tenants).map(|number| name(&format!("tenant_{number:03}")));
@@ -35,7 +36,7 @@ fn names(test: &TestDatabase) -> Vec<TenantName> {
 fn a_tenant_costs_one_message() {
     let test = fleet(30);
     let proxy = Proxy::start(test.database(), Duration::ZERO);
-    let newer = migrator(&[NOTES, AUTHOR, TAGS]).jobs(1);
+    let newer = migrator(&[NOTES, AUTHOR, TAGS]).jobs(1).group(1);
     let all = names(&test);
     let cost = |tenants: &[TenantName]| {
         let before = proxy.round_trips();
@@ -45,9 +46,49 @@ fn a_tenant_costs_one_message() {
     };
     let (ten, twenty) = (cost(&all[..10]), cost(&all[10..]));
     assert_eq!(twenty - ten, 10, "ten tenants more are ten messages more");
-    // The first of a script is looked at before it is committed: a fingerprint and what is gone, before and after; the newest
-    // number of an object, and those of its own.
+    // The first tenant of a script is inspected before it is committed: a fingerprint and the dropped objects, before
+    // and after; the newest number of an object, and the numbers of its own objects.
     assert_eq!(ten, 10 + 8 + 3, "and the plan, the server's limits, and the run's row");
+}
+
+/// Short migrations share their overhead: the guard, the registry's update and the commit.
+#[test]
+fn quick_tenants_share_a_transaction() {
+    let test = fleet(60);
+    let proxy = Proxy::start(test.database(), Duration::ZERO);
+    let newer = migrator(&[NOTES, AUTHOR]).jobs(1);
+    let report = newer.run(&proxy.database()).unwrap();
+    assert_eq!(report.tenants.migrated, 60);
+    assert!(proxy.round_trips() < 60, "{}", proxy.round_trips());
+    assert_registry_is_true(&test, &newer);
+    assert!(newer.run(test.database()).unwrap().is_unchanged());
+}
+
+/// A shared transaction holds the locks of all of its tenants: a tenant that takes longer is left out of it.
+#[test]
+fn a_slow_tenant_holds_no_lock_of_another_one() {
+    const PAUSE: (&str, &str) = ("V2__pause", "CREATE TABLE pause (seconds float8 NOT NULL)");
+    const SLOW: (&str, &str) =
+        ("V3__slow", "ALTER TABLE notes ADD COLUMN author text; SELECT pg_sleep(seconds) FROM pause");
+    let names: Vec<String> = (0..40).map(|number| format!("tenant_{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let test = with_tenants(&migrator(&[NOTES, PAUSE]), &names);
+    execute(&test, "INSERT INTO tenant_30.pause VALUES (3)");
+    let newer = migrator(&[NOTES, PAUSE, SLOW]).jobs(1);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()).unwrap());
+        // A tenant that exceeds the statement timeout of a shared transaction is done alone.
+        wait_until(&test, &format!("{ASLEEP} AND clock_timestamp() - xact_start > interval '1 second'"));
+        let locked = column(
+            &test,
+            "SELECT DISTINCT n.nspname::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname LIKE 'tenant_%' AND l.granted",
+        );
+        assert_eq!(locked, ["tenant_30"]);
+        let report = run.join().unwrap();
+        assert_eq!((report.tenants.migrated, report.retries), (40, 0), "{:?}", report.failures);
+    });
+    assert_registry_is_true(&test, &newer);
 }
 
 #[test]
@@ -85,7 +126,7 @@ fn two_runs_share_the_work_and_no_tenant_is_migrated_twice() {
     assert!(newer.status(test.database()).unwrap().tenants.iter().all(|tenant| tenant.schema.state == State::Current));
 }
 
-/// Two that go through one list in one order meet at every tenant, and are no faster than one.
+/// Two runs that go through one list in the same order meet at every tenant, and are no faster than one.
 #[test]
 fn two_runs_seldom_meet() {
     const TENANTS: usize = 120;
@@ -171,7 +212,7 @@ fn a_sign_up_does_not_wait_for_a_run() {
 fn a_sign_up_waits_while_the_shared_set_changes() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let shared = [("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)"), ("V2__slow", "SELECT pg_sleep(1)")];
-    let newer = Migrator::new(set("shared", &shared), set("tenant", &[NOTES]));
+    let newer = crate::fixture::of(set("shared", &shared), set("tenant", &[NOTES]));
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());
         wait_until(&test, ASLEEP);
@@ -246,7 +287,7 @@ fn a_budget_of_failures_stops_the_run() {
     let report = bad.clone().jobs(1).max_failures(3).run(test.database()).unwrap();
     assert_eq!((report.tenants.current, report.tenants.failed, report.tenants.skipped), (2, 3, 3));
 
-    // All fail alike: one kind of failure.
+    // All failures are alike: one kind of failure.
     let report = bad.clone().jobs(1).max_distinct_failures(2).run(test.database()).unwrap();
     assert_eq!((report.tenants.failed, report.tenants.skipped), (6, 0));
     execute(&test, "DROP TABLE tenant_004.notes");
@@ -291,27 +332,27 @@ fn a_connection_is_replaced_after_a_number_of_schemas() {
     };
     let migrator = migrator(&[NOTES, SLOW]).jobs(1);
 
-    // The registry and the shared set count too: they are there.
+    // The registry and the shared set count too: they exist.
     let test = TestDatabase::new().unwrap();
     assert!(migrator.run(test.database()).unwrap().is_success());
     let create = RunOptions::new().create((0..7).map(|number| name(&format!("new_{number}"))));
     assert!(migrator.clone().schemas_per_connection(3).run_with(test.database(), &create).unwrap().is_success());
     assert_eq!(connections(&test), 3);
 
-    // Four that were there count as a new one.
+    // Four existing tenants count as one new tenant.
     let test = fleet(9);
-    assert_eq!(migrator.schemas_per_connection(1).run(test.database()).unwrap().tenants.migrated, 9);
+    assert_eq!(migrator.group(1).schemas_per_connection(1).run(test.database()).unwrap().tenants.migrated, 9);
     assert_eq!(connections(&test), 3);
 }
 
 #[test]
 fn more_tenants_than_a_page_are_all_migrated() {
     let test = TestDatabase::new().unwrap();
-    let empty = Migrator::new(set("shared", &[]), set("tenant", &[]));
+    let empty = crate::fixture::of(set("shared", &[]), set("tenant", &[]));
     let names = (0..2_300).map(|number| name(&format!("t{number}")));
     let report = empty.group(100).run_with(test.database(), &RunOptions::new().create(names)).unwrap();
     assert_eq!(report.tenants.created, 2_300);
-    let newer = Migrator::new(set("shared", &[]), set("tenant", &[("V1__one", "SELECT 1")])).group(100);
+    let newer = crate::fixture::of(set("shared", &[]), set("tenant", &[("V1__one", "SELECT 1")])).group(100);
     let report = newer.run(test.database()).unwrap();
     assert_eq!(report.tenants.migrated, 2_300);
     assert!(report.outcomes.is_sorted_by_key(|outcome| outcome.tenant.as_str()[1..].parse::<u32>().unwrap()));
@@ -320,7 +361,7 @@ fn more_tenants_than_a_page_are_all_migrated() {
 
 #[test]
 fn what_was_reported_survives_an_immediate_shutdown() {
-    // Without the barrier, commits that do not wait for the disk are lost for as long as the WAL writer sleeps.
+    // Without the barrier, commits that do not wait for the disk are lost while the WAL writer sleeps.
     let mut server = Server::builder()
         .durable(true)
         .setting("wal_writer_delay", "10s")
@@ -338,7 +379,7 @@ fn what_was_reported_survives_an_immediate_shutdown() {
     server.restart().unwrap();
     assert_eq!(count(&database, 1), 20, "all that was reported is there");
 
-    // Between a tenant's commit and the barrier: nothing is reported, and a rerun makes it whole.
+    // Between a tenant's commit and the barrier: nothing is reported, and a rerun repairs it.
     let kill = Arc::new(Mutex::new(Some(server)));
     let killer = Arc::clone(&kill);
     let newer = migrator(&[NOTES, AUTHOR]).jobs(1);
@@ -393,7 +434,7 @@ fn a_foreign_key_into_a_shared_table_is_warned_of() {
             writer.lock().unwrap().push((*text).to_owned());
         }
     });
-    // One after the other, or a handful, they do not queue.
+    // A run with one worker, or for a handful of tenants, does not queue.
     let few = RunOptions::new().only(["tenant_000", "tenant_001"].map(name));
     assert!(newer.run_with(test.database(), &few).unwrap().is_success());
     assert!(newer.clone().jobs(1).run(test.database()).unwrap().is_success());

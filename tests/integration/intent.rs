@@ -1,4 +1,4 @@
-//! Who wants to change what all tenants share announces it, and gets through beside those who work on tenants.
+//! A process that wants to change the shared schema announces it, and succeeds while other processes migrate tenants.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use migrations_core::{Migrator, RunOptions};
 
 use crate::fixture::{NOTES, execute, migrator, name, number, set, with_tenants};
 
-/// A migrator whose shared set has so many migrations, and whose tenants take 20 ms.
+/// A migrator whose shared set has this many migrations, and whose tenants take 20 ms each.
 fn shared(migrations: usize) -> Migrator {
     let titles: Vec<_> = (1..=migrations).map(|version| format!("V{version}__step")).collect();
     let steps: Vec<_> = titles.iter().map(|title| (title.as_str(), "SELECT 1")).collect();
     let slow = ("V1__slow", "CREATE TABLE notes (id bigint); SELECT pg_sleep(0.02)");
-    Migrator::new(set("shared", &steps), set("tenant", &[slow]))
+    crate::fixture::of(set("shared", &steps), set("tenant", &[slow]))
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_shared_migration_gets_through_beside_tenants_that_come_in_all_the_time() {
         }
         let mut late = Vec::new();
         for migrations in 2..12 {
-            // All of them are at it.
+            // All of them are running.
             let before = made.load(Ordering::SeqCst);
             while made.load(Ordering::SeqCst) < before + 4 {
                 std::thread::sleep(Duration::from_millis(1));

@@ -1,10 +1,10 @@
-//! What one migration leaves behind in the session does not reach the next one, nor the next tenant.
+//! What one migration leaves in the session does not reach the next migration or the next tenant.
 
 use migrations_core::RunOptions;
 
 use crate::fixture::{NOTES, column, execute, migrator, name, number, with_tenants};
 
-/// A backfill by way of a temporary table, as one writes it for psql.
+/// A backfill with a temporary table, as it would be written for psql.
 const STAGING: (&str, &str) = (
     "V2__backfill",
     "ALTER TABLE customers ADD COLUMN mail text;\n\
@@ -60,7 +60,7 @@ fn a_temporary_table_does_not_stand_in_front_of_a_later_migrations_table() {
     }
 }
 
-/// What the migration behind the leak sees of the session.
+/// What the migration after the leak sees of the session.
 const SEEN: &str = "CREATE TABLE seen AS SELECT current_user::text AS role, session_user::text AS session, \
     current_setting('work_mem') AS mem, current_setting('statement_timeout') AS timeout, \
     coalesce(current_setting('app.tenant', true), '') AS custom, current_setting('search_path') AS path, \
@@ -140,7 +140,7 @@ fn a_sequence_of_one_migration_is_not_remembered_by_the_next() {
     let last = ("V2__last", "SELECT lastval()");
     let test = with_tenants(&migrator(&[]), &["acme", "globex"]);
     let report = migrator(&[draw, last]).jobs(1).run(test.database()).unwrap();
-    // What a session of its own would say.
+    // The values in a fresh session.
     assert_eq!(report.failures.iter().filter_map(|f| f.sqlstate()).collect::<Vec<_>>(), ["55000", "55000"]);
 }
 

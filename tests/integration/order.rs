@@ -1,4 +1,4 @@
-//! The fixed order: registry, shared set, tenants in the order of registration; and what stops what.
+//! The fixed order: registry, shared set, tenants in the order of registration; and which failure stops what.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::fixture::{
 
 #[test]
 fn everything_happens_in_the_fixed_order() {
-    // Every migration writes down that it ran; the number is drawn at that moment.
+    // Every migration records that it ran; its number is drawn at that moment.
     let log = |what: &str| {
         format!("-- migrate: allow-schema public\nINSERT INTO public.log (what) VALUES ('{what} ' || current_schema())")
     };
@@ -20,7 +20,7 @@ fn everything_happens_in_the_fixed_order() {
         "CREATE TABLE log (id bigserial, what text, registry regclass DEFAULT to_regclass('migrations.tenants'))";
     let shared = set("shared", &[("V1__log", shared), ("V2__plans", &log("shared 2"))]);
     let tenant = set("tenant", &[("V1__a", &log("tenant 1")), ("V2__b", &log("tenant 2"))]);
-    let migrator = Migrator::new(shared, tenant).jobs(1);
+    let migrator = crate::fixture::of(shared, tenant).jobs(1);
     let test = TestDatabase::new().unwrap();
 
     let options = RunOptions::new().create([name("zeta"), name("alpha"), name("mid")]);
@@ -49,7 +49,7 @@ fn a_shared_failure_stops_the_tenants() {
         "shared",
         &[("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)"), ("V2__bad", "SELECT 1;\nSELECT nmae")],
     );
-    let migrator = Migrator::new(shared, set("tenant", &[NOTES, AUTHOR]));
+    let migrator = crate::fixture::of(shared, set("tenant", &[NOTES, AUTHOR]));
 
     let error = migrator.run(test.database()).unwrap_err();
 
@@ -133,7 +133,7 @@ fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
     );
     assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('acme', 'migrations')"), 0);
 
-    // Sending it by hand does what a run does.
+    // Sending the messages by hand has the same result as a run.
     for message in sends(&migrator).iter().flat_map(|schema| &schema.messages) {
         execute(&test, message);
     }
@@ -151,7 +151,8 @@ fn a_lock_on_a_shared_table_is_tried_again_too() {
         ("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)"),
         ("V2__price", "ALTER TABLE plans ADD COLUMN price numeric"),
     ];
-    let newer = Migrator::new(set("shared", &shared), set("tenant", &[NOTES])).lock_timeout(Duration::from_millis(100));
+    let newer =
+        crate::fixture::of(set("shared", &shared), set("tenant", &[NOTES])).lock_timeout(Duration::from_millis(100));
     let mut holder = test.client().unwrap();
     holder.batch_execute("BEGIN; LOCK TABLE plans IN ACCESS SHARE MODE").unwrap();
     std::thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use migrations_core::{MigrationSet, Migrator, State};
+use migrations_core::{MigrationSet, State};
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants};
@@ -37,7 +37,7 @@ fn a_new_schema_gets_the_same_in_one_transaction() {
     assert_eq!(number(&test, "SELECT count(DISTINCT xmin::text) FROM acme.refinery_schema_history"), 1);
 }
 
-/// A tenant as a crash leaves it: the first index done, the second one begun.
+/// A tenant after a crash: the first index done, the second one begun.
 fn crashed() -> TestDatabase {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     execute(
@@ -98,10 +98,10 @@ fn the_shared_set_can_build_an_index_concurrently_while_others_wait() {
         set("shared", &all)
     };
     let tenant = || MigrationSet::new("tenant").unwrap();
-    let test = with_tenants(&Migrator::new(shared(&[]), tenant()), &["acme"]);
+    let test = with_tenants(&crate::fixture::of(shared(&[]), tenant()), &["acme"]);
     let index =
         ("V2__index", "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY plans_idx ON plans (upper(code));");
-    let newer = Migrator::new(shared(&[index]), tenant()).lock_wait(Duration::from_secs(30));
+    let newer = crate::fixture::of(shared(&[index]), tenant()).lock_wait(Duration::from_secs(30));
 
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..8).map(|_| scope.spawn(|| newer.run(test.database()).unwrap())).collect();

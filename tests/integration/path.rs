@@ -1,4 +1,4 @@
-//! Statements outside a transaction mean the same in an old tenant and in a new one, and keep to the settings.
+//! Statements outside a transaction mean the same in an old tenant and in a new one, and use the same settings.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn upgraded(test: TestDatabase, newer: &Migrator) -> TestDatabase {
     test
 }
 
-/// The rows of a query about a schema, with the schema's name taken out.
+/// The rows of a query about a schema, without the schema's name.
 fn of(test: &TestDatabase, schema: &str, query: &str) -> Vec<String> {
     let rows = column(test, &query.replace("%schema%", schema));
     rows.iter().map(|row| row.replace(schema, "")).collect()
@@ -79,7 +79,7 @@ fn a_form_that_cannot_be_read_is_refused_and_not_garbled() {
     assert_eq!(failure.sqlstate(), Some("42601"), "{failure}");
     assert!(failure.excerpt().is_some());
     for statement in ["DROP INDEX CONCURRENTLY a, b", "VACUUM notes tags"] {
-        assert!(run(statement).unwrap_err().to_string().contains("is of a form that is not understood"), "{statement}");
+        assert!(run(statement).unwrap_err().to_string().contains("its form is not understood"), "{statement}");
     }
     assert_eq!(history(&test, "acme"), ["1"]);
 }
@@ -111,7 +111,7 @@ fn a_detach_that_was_cut_off_is_finished_by_the_next_run() {
     for pending in [true, false] {
         let test = with_tenants(&migrator(&[PARTS]), &["older"]);
         execute(&test, "UPDATE migrations.tenants SET in_flight_version = 2, in_flight_statement = 0");
-        // As a session leaves it that goes away while it waits in its second transaction, or behind it.
+        // The state that a session leaves if it ends while it waits in its second transaction, or after it.
         execute(
             &test,
             if pending {
@@ -191,7 +191,7 @@ fn a_first_migration_that_calls_a_procedure_is_run_for_a_new_tenant_too() {
     let shared = "CREATE TABLE calls (n int); CREATE PROCEDURE public.count_call() LANGUAGE plpgsql AS \
                   $$ BEGIN INSERT INTO public.calls VALUES (1); COMMIT; END $$";
     let call = "-- migrate: no-transaction idempotent\nCALL count_call();";
-    let migrator = Migrator::new(
+    let migrator = crate::fixture::of(
         crate::fixture::set("shared", &[("V1__calls", shared)]),
         crate::fixture::set("tenant", &[("V1__call", call), NOTES_2]),
     );
@@ -205,7 +205,7 @@ const NOTES_2: (&str, &str) = ("V2__notes", "CREATE TABLE notes (id bigint PRIMA
 #[test]
 fn a_procedure_that_a_killed_run_left_on_the_server_is_waited_for() {
     let test = with_tenants(&migrator(&[BATCHES]), &["acme"]);
-    // As such a session holds it.
+    // The lock that such a session holds.
     let mut orphan = test.client().unwrap();
     let key = "hashtextextended('migrate migrations call acme', 0)";
     orphan.batch_execute(&format!("SELECT pg_advisory_lock({key})")).unwrap();
@@ -235,7 +235,7 @@ fn the_shared_set_may_set_a_path_of_its_own_until_the_end_of_the_file() {
     };
     let index = "-- migrate: no-transaction\nSET search_path = other; CREATE INDEX CONCURRENTLY b_n ON b (n); INSERT INTO b VALUES (1)";
     let test = TestDatabase::new().unwrap();
-    let migrator = Migrator::new(shared(index), crate::fixture::set("tenant", &[NOTES]));
+    let migrator = crate::fixture::of(shared(index), crate::fixture::set("tenant", &[NOTES]));
     assert!(migrator.run(test.database()).unwrap().is_success());
     for table in ["public.a", "other.b", "public.c", "public.d", "other.b_n"] {
         assert!(exists(&test, table), "{table}");

@@ -7,7 +7,7 @@ use migrations_core::{Error, Event, RunOptions, State};
 
 use crate::fixture::{AUTHOR, NOTES, column, execute, exists, history, migrator, name, number, with_tenants};
 
-/// A trigger, a view and a sequence: what has to work under another name.
+/// A trigger, a view and a sequence: they must work under another name.
 const NUMBERED: (&str, &str) = (
     "V2__numbered",
     "CREATE TABLE log (id bigint GENERATED ALWAYS AS IDENTITY, body text);
@@ -132,7 +132,7 @@ fn a_set_with_a_pinned_search_path_cannot_use_the_pool() {
     let refused = migrator.fill_pool(test.database(), 2).unwrap_err();
     assert!(matches!(&refused, Error::PoolRefused { functions } if functions == &["newest()"]), "{refused}");
     assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants"), 1, "nothing is left of the attempt");
-    // One that pins other schemas only survives a rename.
+    // A function that only pins other schemas survives a rename.
     let harmless = (
         "V2__pinned",
         "CREATE FUNCTION one() RETURNS int LANGUAGE sql SET search_path = pg_catalog, public AS 'SELECT 1'",

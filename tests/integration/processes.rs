@@ -7,7 +7,7 @@ use migrations_testing::TestDatabase;
 
 use crate::fixture::{history, number};
 
-/// The binary on this database, without whatever the environment says about another one.
+/// The binary on this database, without the environment's settings for another one.
 fn command(test: &TestDatabase, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_migrate"));
     for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("PG") || name == "RUST_LOG") {

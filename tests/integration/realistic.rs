@@ -8,7 +8,7 @@ use crate::fixture::{column, set};
 
 static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/tests/integration/realistic");
 
-/// The set, without what needs an extension that the server does not have; a file says so in its first line.
+/// The set, without the files that need an extension the server does not have; a file says so in its first line.
 fn realistic() -> Migrator {
     let test = TestDatabase::new().unwrap();
     let available = column(&test, "SELECT name::text FROM pg_available_extensions");
@@ -28,7 +28,7 @@ fn realistic() -> Migrator {
     let plans =
         "CREATE TABLE plans (code text PRIMARY KEY, price int); INSERT INTO plans VALUES ('free', 0), ('gold', 9);";
     let shared = set("shared", &[("V1__plans", &format!("{}{plans}", extensions.concat()))]);
-    Migrator::new(shared, tenant).shared_schema("shared".parse().unwrap())
+    crate::fixture::of(shared, tenant).shared_schema("shared".parse().unwrap())
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn only_what_a_block_made_temporary_is_sent_without_its_schema() {
 
 #[test]
 fn the_reference_sets_make_the_same_tenant_at_once_and_step_by_step() {
-    let migrator = Migrator::new(migrations_shared::set().unwrap(), migrations_tenant::set().unwrap());
+    let migrator = crate::fixture::of(migrations_shared::set().unwrap(), migrations_tenant::set().unwrap());
     let difference = Difference::between_fresh_and_upgraded(&migrator).unwrap();
     assert!(difference.is_empty(), "{difference}");
 }
 
 #[test]
 fn a_difference_between_a_new_tenant_and_an_upgraded_one_is_shown() {
-    // Each depends on whether the tables before it are there already when the transaction begins.
+    // Each change depends on whether the table was created by the same transaction.
     let statement =
         "DO $$ BEGIN IF EXISTS (SELECT FROM notes WHERE made = pg_current_xact_id()::text) THEN %s; END IF; END $$";
     let first = "CREATE TABLE notes (id int, made text); INSERT INTO notes VALUES (1, pg_current_xact_id()::text);
@@ -85,10 +85,11 @@ fn a_difference_between_a_new_tenant_and_an_upgraded_one_is_shown() {
         let second = statement.replace("%s", &format!("EXECUTE '{change}'"));
         let second =
             if change.starts_with("PERFORM") { statement.replace("%s", &change.replace("''", "'")) } else { second };
-        // Only the difference is left of what tells the two apart.
+        // The column that tells the tenants apart is dropped, and only the difference is left.
         let third = "ALTER TABLE notes DROP COLUMN made CASCADE";
         let tenant = set("tenant", &[("V1__first", first), ("V2__second", &second), ("V3__third", third)]);
-        let difference = Difference::between_fresh_and_upgraded(&Migrator::new(set("shared", &[]), tenant)).unwrap();
+        let difference =
+            Difference::between_fresh_and_upgraded(&crate::fixture::of(set("shared", &[]), tenant)).unwrap();
         let lines = || difference.only_fresh.iter().chain(&difference.only_upgraded);
         assert!(lines().any(|line| line.starts_with(shown)), "{change}: {difference}");
     }

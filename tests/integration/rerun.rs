@@ -1,4 +1,4 @@
-//! Running again is always safe, and costs one query when there is nothing to do.
+//! Another run is always safe, and costs one query if there is nothing to do.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ fn a_rerun_changes_nothing() {
     assert_eq!(fingerprint(&test), before);
 }
 
-/// Transactions the server counted in the database, once every backend there has gone.
+/// The transactions that the server counted in the database, once all its backends have ended.
 fn transactions(server: &Server) -> i64 {
     let mut client = postgres::Client::connect(&server.url("postgres"), postgres::NoTls).unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -54,8 +54,8 @@ fn transactions(server: &Server) -> i64 {
     }
 }
 
-/// A backend reports when it ends, a moment before it is gone from the list. Before PostgreSQL 15, what is read can be
-/// half a second old.
+/// A backend reports its counts when it ends, a moment before it leaves the list. Before PostgreSQL 15, the counts can
+/// be half a second old.
 fn settled(server: &Server) -> i64 {
     let pause = Duration::from_millis(if server.version() < 15 { 700 } else { 300 });
     let mut last = transactions(server);
@@ -71,7 +71,7 @@ fn settled(server: &Server) -> i64 {
 
 #[test]
 fn a_run_with_nothing_to_do_is_one_query_by_the_servers_own_count() {
-    // A vacuum of the server's own would be counted too.
+    // One of the server's own vacuums would be counted too.
     let server = Server::builder().setting("autovacuum", "off").start_throwaway().unwrap();
     let mut client = postgres::Client::connect(&server.url("postgres"), postgres::NoTls).unwrap();
     client.batch_execute("CREATE DATABASE counted").unwrap();
@@ -85,7 +85,7 @@ fn a_run_with_nothing_to_do_is_one_query_by_the_servers_own_count() {
         work();
         settled(&server) - before
     };
-    // The server counts what it does itself to let a session in.
+    // The server also counts its own transactions for letting a session in.
     let connecting = count(&|| drop(database.connect().unwrap()));
     let running = count(&|| assert!(migrator.run_with(&database, &options).unwrap().is_unchanged()));
     let getting = count(&|| assert!(!migrator.get_or_create_tenant(&database, &name("acme")).unwrap().1));

@@ -1,4 +1,4 @@
-//! What a run that was cut off in a `no-transaction` migration left, and how the next one goes on.
+//! What a run that was interrupted in a `no-transaction` migration left, and how the next run continues.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ fn oid(test: &TestDatabase, index: &str) -> Vec<String> {
     column(test, &format!("SELECT to_regclass('{index}')::oid::text"))
 }
 
-/// Runs a second migration that makes its first index and fails in its second statement.
+/// Runs a second migration that creates its first index and fails in its second statement.
 fn cut_off_behind_a() -> TestDatabase {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
     let first = format!("{HEAD}{A}CREATE INDEX CONCURRENTLY notes_b_idx ON notes (nmae);");
@@ -51,7 +51,7 @@ fn an_index_that_an_earlier_text_made_otherwise_is_not_taken_for_the_new_one() {
     }
 }
 
-/// Near its end, the build of an index has let go of the table's lock and is not committed yet.
+/// Near its end, the build of an index has released the table's lock and is not committed yet.
 #[test]
 fn a_statement_that_is_left_on_the_server_is_waited_for_also_without_a_lock() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);

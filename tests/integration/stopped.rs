@@ -1,8 +1,8 @@
-//! A run that is limited, stopped or interrupted says what it did, and does no more than it was told to.
+//! A run that is limited, stopped or interrupted reports what it did, and does no more than it was told to.
 
 use std::time::{Duration, Instant};
 
-use migrations_core::{Error, Event, Interrupt, Migrator, Report, RunOptions};
+use migrations_core::{Error, Event, Interrupt, Report, RunOptions};
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{AUTHOR, NOTES, TAGS, column, exists, history, migrator, name, number, set, with_tenants};
@@ -16,7 +16,7 @@ fn a_run_that_is_limited_to_no_tenant_touches_none() {
     assert!(report.is_unchanged() && newer.rehearse(test.database(), &none).unwrap().is_empty());
     assert_eq!(history(&test, "acme"), ["1"]);
 
-    // Nobody but those that are created.
+    // No tenants except those that are created.
     let report = newer.run_with(test.database(), &none.create([name("initech")])).unwrap();
     assert_eq!((report.tenants.total, report.tenants.created, report.tenants.migrated), (1, 1, 0));
     assert_eq!(history(&test, "globex"), ["1"]);
@@ -58,7 +58,7 @@ fn a_tenant_that_fails_behind_a_committed_step_says_what_stays() {
     let note = "note: what was committed before it stays applied to tenant acme: V2__index";
     assert!(told.contains(note) && told.contains("continues from there"), "{told}");
 
-    // In an outside migration itself.
+    // Inside a migration outside a transaction.
     let broken = ("V3__broken", "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY other_idx ON nothing (body)");
     let report = migrator(&[NOTES, index, broken]).run(test.database()).unwrap();
     let told = report.failures[0].to_string();
@@ -97,7 +97,7 @@ fn an_interrupt_cancels_a_statement_of_the_shared_set() {
     let test = TestDatabase::new().unwrap();
     let interrupt = Interrupt::new();
     let shared = set("shared", &[("V1__slow", "SELECT pg_sleep(600)")]);
-    let slow = Migrator::new(shared, set("tenant", &[NOTES])).interrupted_by(&interrupt);
+    let slow = crate::fixture::of(shared, set("tenant", &[NOTES])).interrupted_by(&interrupt);
     std::thread::scope(|scope| {
         let run = scope.spawn(|| slow.run(test.database()));
         let asleep =
@@ -148,7 +148,7 @@ fn an_interrupt_cancels_a_statement_outside_a_transaction_and_begins_no_other() 
             assert!(started.elapsed() < Duration::from_mins(1));
         }
         interrupt.raise();
-        // The lock is never let go: only a cancelled build ends.
+        // The lock is never released: only a cancelled build ends.
         let stopped = run.join().unwrap().unwrap_err();
         assert!(matches!(stopped.error, Error::Interrupted), "{stopped}");
         assert_eq!(number(&test, building), 0);

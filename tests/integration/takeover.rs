@@ -1,4 +1,4 @@
-//! A database that refinery made, and one that does not agree with the binary.
+//! A database that refinery created, and one that differs from the binary.
 
 use migrations_core::{Divergence, Error, MigrationSet, Reason, State};
 use migrations_testing::TestDatabase;
@@ -20,7 +20,7 @@ fn refinery(test: &TestDatabase, schema: &str, set: &MigrationSet) {
     Runner::new(&migrations).run(&mut client).unwrap();
 }
 
-/// The rows as they are, the moment included.
+/// The rows as they are, including the time.
 fn rows(test: &TestDatabase, schema: &str) -> Vec<String> {
     column(test, &format!("SELECT h::text FROM {schema}.refinery_schema_history h ORDER BY version"))
 }
@@ -43,7 +43,7 @@ fn a_history_made_by_plain_refinery_is_taken_over_without_change() {
     assert_eq!(rows(&test, "public"), before[0]);
     assert_eq!(rows(&test, "acme")[..2], before[1]);
     assert_eq!(history(&test, "acme"), ["1", "2", "3"]);
-    // And back: refinery finds its table as it would have made it.
+    // And back: refinery finds its table as it would have created it.
     refinery(&test, "acme", &set("tenant", &[NOTES, AUTHOR, TAGS, ("V4__x", "CREATE TABLE x ()")]));
     assert_eq!(history(&test, "acme"), ["1", "2", "3", "4"]);
 }
@@ -52,7 +52,8 @@ fn a_history_made_by_plain_refinery_is_taken_over_without_change() {
 fn a_history_of_refinery_with_four_byte_versions_is_taken_over() {
     let migrator = migrator(&[NOTES, AUTHOR]);
     let test = with_tenants(&migrator, &["acme"]);
-    // What a refinery without `int8-versions`, its default, writes for V1__notes: its hash covers a version of four bytes.
+    // The row of a refinery without `int8-versions`, its default, for V1__notes: its hash covers a version of four
+    // bytes.
     execute(
         &test,
         "ALTER TABLE acme.refinery_schema_history ALTER version TYPE int4; \
@@ -84,7 +85,10 @@ fn a_changed_migration_is_reported_with_both_checksums_and_left_alone() {
     assert_eq!(status.tenants[0].schema.state, State::Diverged);
     let problem = status.tenants[0].schema.problem.clone().unwrap();
     assert!(problem.contains(&applied_checksum.to_string()) && problem.contains(&known_checksum.to_string()));
-    insta::assert_snapshot!(report.failures[0].to_string());
+    crate::fixture::assert_text(
+        "a_changed_migration_is_reported_with_both_checksums_and_left_alone",
+        &report.failures[0].to_string(),
+    );
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn a_history_that_cannot_be_read_is_one_tenants_problem() {
     let reasons: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
     assert!(reasons[0].contains("version") && reasons[1].contains("division by zero"), "{reasons:?}");
 
-    // A server that cannot answer now says nothing about the schema.
+    // A server that cannot answer at the moment says nothing about the schema.
     let mut busy = test.client().unwrap();
     busy.batch_execute("BEGIN; LOCK TABLE initech.refinery_schema_history").unwrap();
     execute(&test, "UPDATE migrations.tenants SET digest = NULL");
@@ -120,7 +124,7 @@ fn a_history_that_cannot_be_read_is_one_tenants_problem() {
 #[test]
 fn a_changed_shared_migration_stops_the_run() {
     let test = with_tenants(&migrator(&[NOTES]), &["acme"]);
-    let changed = migrations_core::Migrator::new(
+    let changed = crate::fixture::of(
         set("shared", &[("V1__plans", "CREATE TABLE plans (code varchar(9) PRIMARY KEY)")]),
         set("tenant", &[NOTES, AUTHOR]),
     );

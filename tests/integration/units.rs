@@ -1,4 +1,4 @@
-//! The units of a `no-transaction` migration: each is done once, whatever stands beside it.
+//! The units of a `no-transaction` migration: each runs once, whatever else is in the file.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const LOG: (&str, &str) = (
      INSERT INTO notes SELECT generate_series(1, 100)",
 );
 
-/// A unit that takes until the test lets go of a lock, and whether it is there.
+/// A unit that runs until the test releases a lock, and a query that finds it waiting.
 const HELD: &str = "INSERT INTO log SELECT 'slow' FROM pg_advisory_xact_lock(77);";
 const IS_HELD: &str = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted \
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -23,7 +23,7 @@ fn steps(test: &TestDatabase, tenant: &str) -> Vec<String> {
     column(test, &format!("SELECT step FROM {tenant}.log ORDER BY step"))
 }
 
-/// Tenants that have the first migration, one of them failed in the second.
+/// Tenants that have the first migration; one of them failed in the second.
 fn failed(units: &str) -> TestDatabase {
     let test = with_tenants(&migrator(&[LOG]), &["acme"]);
     let report = migrator(&[LOG, ("V2__units", &format!("{HEAD}{units}"))]).run(test.database()).unwrap();
@@ -83,7 +83,7 @@ fn what_was_done_before_a_failure_is_not_done_again() {
     let failure = &report.failures[0];
     assert_eq!((failure.sqlstate(), failure.migration()), (Some("42703"), Some("V2__units")));
     assert_eq!(failure.excerpt().map(|at| (at.line(), at.column())), Some((2, 95)), "{failure}");
-    // The file was never applied: it may be mended behind what is done.
+    // The file was never applied completely: it may be fixed after the statements that are done.
     let mended = format!("{HEAD}{}", units.replace("nmae", "'b'"));
     let report = migrator(&[LOG, ("V2__units", &mended)]).run(test.database()).unwrap();
     assert!(report.is_success(), "{:?}", report.failures);
@@ -132,7 +132,7 @@ fn a_mark_of_a_schema_that_was_dropped_says_nothing_of_the_one_that_took_its_pla
     let test = failed(HALF);
     execute(&test, "DROP SCHEMA acme CASCADE; CREATE SCHEMA acme");
     let mended = migrator(&[LOG, ("V2__units", &format!("{HEAD}{}", HALF.replace("nmae", "'b'")))]);
-    // It may be the one from a dump, in which the first statement is done.
+    // The schema may come from a dump in which the first statement is done.
     let mut said = String::new();
     for _ in 0..3 {
         said = mended.run(test.database()).unwrap().failures.remove(0).to_string();
@@ -168,7 +168,7 @@ fn a_half_done_migration_goes_on_behind_one_that_is_put_in_front_of_it() {
     let whole = half.replace("nmae", "'b'");
     let outside = format!("{HEAD}INSERT INTO log VALUES ('in front')");
     let refused = migrator(&[LOG, ("V2__fix", &outside), ("V3__units", &whole)]).run(test.database()).unwrap();
-    assert!(refused.failures[0].to_string().contains("is to go on first"), "{}", refused.failures[0]);
+    assert!(refused.failures[0].to_string().contains("must be finished first"), "{}", refused.failures[0]);
     let fixed = migrator(&[LOG, ("V2__fix", "INSERT INTO log VALUES ('in front')"), ("V3__units", &whole)]);
     let report = fixed.run(test.database()).unwrap();
     assert!(report.is_success(), "{}", report.failures[0]);
@@ -278,9 +278,8 @@ fn the_registrys_row_is_not_locked_while_a_unit_runs() {
 fn nothing_shared_is_changed_by_a_statement_that_runs_alone() {
     let shared = "CREATE TABLE plans (code text, n int); CREATE INDEX plans_n_idx ON plans (n); \
                   CREATE INDEX pg_thing ON plans (code)";
-    let migrator = |tenant: &[(&str, &str)]| {
-        migrations_core::Migrator::new(set("shared", &[("V1__plans", shared)]), set("tenant", tenant))
-    };
+    let migrator =
+        |tenant: &[(&str, &str)]| crate::fixture::of(set("shared", &[("V1__plans", shared)]), set("tenant", tenant));
     let relations = "SELECT relname || relfilenode FROM pg_class WHERE relnamespace = 'public'::regnamespace \
                      AND relname NOT LIKE 'refinery%' ORDER BY 1";
     let block = "DO $$ BEGIN IF false THEN CREATE TEMP TABLE plans (n int); END IF; END $$";
@@ -319,7 +318,7 @@ fn a_setting_in_front_of_a_statement_has_the_rights_of_the_tenants_role() {
     execute(&test, &format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
 }
 
-/// Whoever loses the connection that holds the locks does not notice while its statement runs.
+/// A run that loses the connection with the locks does not notice while its statement runs.
 #[test]
 fn a_unit_that_goes_on_without_its_lock_is_waited_for_and_not_done_twice() {
     let test = with_tenants(&migrator(&[LOG]), &["acme"]);
@@ -392,8 +391,8 @@ fn an_index_that_is_there_satisfies_if_not_exists_when_it_is_valid() {
     assert_eq!(number(&test, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), 0);
 }
 
-/// A tenant as a crash leaves it behind the beginning of a statement: what the registry says is what it said in the middle of
-/// the build of this index, which another session kept waiting until it was given up.
+/// A tenant after a crash at the beginning of a statement: the registry says what it said in the middle of building
+/// this index, which another session delayed until the build was given up.
 fn begun(unit: &str) -> TestDatabase {
     let test = with_tenants(&migrator(&[LOG]), &["acme"]);
     execute(&test, "UPDATE acme.notes SET n = id");
@@ -475,8 +474,8 @@ fn the_shared_set_has_units_too() {
     let test = TestDatabase::new().unwrap();
     let bad =
         "INSERT INTO plans VALUES ('a'); CREATE INDEX CONCURRENTLY ON plans (code); INSERT INTO plans VALUES (nmae)";
-    migrations_core::Migrator::new(shared(bad), tenant()).run(test.database()).unwrap_err();
-    let good = migrations_core::Migrator::new(shared(&bad.replace("nmae", "'b'")), tenant());
+    crate::fixture::of(shared(bad), tenant()).run(test.database()).unwrap_err();
+    let good = crate::fixture::of(shared(&bad.replace("nmae", "'b'")), tenant());
     assert!(good.run(test.database()).unwrap().is_success());
     assert_eq!(column(&test, "SELECT code FROM plans ORDER BY code"), ["a", "b"]);
     assert_eq!(history(&test, "public"), ["1", "2"]);

@@ -1,4 +1,5 @@
-//! Registries of other versions: one that an older binary made, and an older binary that goes on beside a newer one.
+//! Registries of other versions: one that an older binary created, and an older binary that keeps running beside a
+//! newer one.
 
 use migrations_core::{Error, Migrator, RunOptions, State};
 use migrations_testing::TestDatabase;
@@ -52,7 +53,7 @@ fn an_older_binary_goes_on_beside_a_newer_one_and_both_find_what_the_other_does(
     let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
     assert!(both().run_with(test.database(), &RunOptions::new().only([name("acme")])).unwrap().is_success());
     both().fill_pool(test.database(), 2).unwrap();
-    // What the older binary counts as spares are those of the newer one.
+    // The schemas that the older binary counts as spares are those of the newer one.
     assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants WHERE status = 'spare'"), 2);
 
     let mut client = test.client().unwrap();
@@ -120,7 +121,7 @@ fn replicas_that_fill_the_pool_at_once_make_its_spares_once() {
     assert_eq!(filled, 20);
     assert_eq!(number(&test, "SELECT count(*) FROM migrations.leases"), 0);
 
-    // Whoever asks for the pool itself waits for the other one.
+    // A process that fills the pool explicitly waits for the other one.
     let filled: usize = std::thread::scope(|scope| {
         let callers: Vec<_> =
             (0..4).map(|_| scope.spawn(|| both().jobs(1).fill_pool(test.database(), 30).unwrap())).collect();

@@ -1,11 +1,11 @@
-//! A signal ends a run, not the work that is done.
+//! A signal ends a run, but does not undo what was committed.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crate::site::{Ran, Site};
 
-/// Creating schema `slow` takes for ever; what comes before it does not.
+/// Creating schema `slow` takes forever; the work before it does not.
 fn site_with_a_slow_tenant(body: &str) -> Site {
     let site = Site::with_tenants(&[]);
     site.execute(&format!(
@@ -20,7 +20,7 @@ fn site_with_a_slow_tenant(body: &str) -> Site {
 const ASLEEP: &str = "SELECT count(*) FROM pg_stat_activity
                       WHERE datname = current_database() AND wait_event = 'PgSleep' AND state = 'active'";
 
-/// A run that has made tenant `fast` and is at tenant `slow`.
+/// A run that has created tenant `fast` and is creating tenant `slow`.
 fn run_that_is_stuck(site: &Site) -> Child {
     let up = ["up", "--jobs", "1", "--create", "fast", "--create", "slow", "--create", "later"];
     let child = site.command(&up).spawn().unwrap();
@@ -68,9 +68,9 @@ fn a_run_that_is_done_when_the_signal_comes_is_written_down_as_done() {
         let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'migrations.runs'::regclass AND NOT granted";
         site.wait_until(waits, 1);
         signal(&child, name);
-        // Time enough for a cancellation, if one were sent.
+        // Enough time for a cancellation to take effect, if one were sent.
         std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(site.count(waits), 1, "the run's row is still to be written");
+        assert_eq!(site.count(waits), 1, "the run's row is not written yet");
         holder.batch_execute("COMMIT").unwrap();
         let ran = Ran::new(child.wait_with_output().unwrap()).succeeded();
         assert_eq!(ran.json()["tenants"]["created"], 1);
@@ -94,20 +94,23 @@ fn an_interrupted_run_is_one_object_with_its_report_and_its_error() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    // Whatever is cancelled goes on.
+    // The function ignores every cancellation.
     let stubborn = "FOR i IN 1..600 LOOP BEGIN PERFORM pg_sleep(1); EXCEPTION WHEN query_canceled THEN
                     PERFORM set_config('application_name', 'stubborn', false); END; END LOOP;";
     let site = site_with_a_slow_tenant(stubborn);
     let mut child = run_that_is_stuck(&site);
     signal(&child, "INT");
     site.wait_until("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stubborn'", 1);
-    assert!(child.try_wait().unwrap().is_none(), "the statement does not let itself be cancelled");
+    assert!(child.try_wait().unwrap().is_none(), "the statement ignores the cancellation");
     let start = Instant::now();
     signal(&child, "INT");
     let ran = Ran::new(child.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(130), "{}{}", ran.stdout, ran.stderr);
     assert!(start.elapsed() < Duration::from_secs(5));
-    site.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()");
+    site.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE wait_event = 'PgSleep' AND datname = current_database()",
+    );
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn a_signal_ends_the_wait_for_another_run() {
     let mut other = site.test.client().unwrap();
     other.batch_execute("SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
     let child = site.command(&["up", "--create", "acme", "--lock-wait", "10m"]).spawn().unwrap();
-    // Not the sessions that ask: the last one may still be on its way out.
+    // The query leaves out the sessions of this test: the previous one may not have ended yet.
     let connected =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND datname = current_database()
                      AND query LIKE '%pg_try_advisory_xact_lock%' AND query NOT LIKE '%pg_stat_activity%'";

@@ -1,13 +1,13 @@
-//! What an operator meets when something is not as it should be: a run that is interrupted, a registry that is gone, a row
-//! that does not belong there. The real binary on a real server.
+//! What an operator sees when something is wrong: an interrupted run, a dropped registry, a row that does not belong in
+//! it. The tests run the real binary on a real server.
 //!
-//! | module | what is not as it should be |
+//! | module | what is wrong |
 //! | --- | --- |
-//! | `interrupted` | the run is interrupted by a signal |
+//! | `interrupted` | a signal interrupts the run |
 //! | `unregistered` | the registry was dropped, or does not know a schema |
-//! | `texts` | nothing: what is said, and how often |
+//! | `texts` | various: the messages are true, and appear once |
 
-// A test says what went wrong by panicking.
+// A test fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use migrations_testing::TestDatabase;
 use serde_json::Value;
 
-/// What a run of the binary left.
+/// The result of a run of the binary.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -69,7 +69,7 @@ impl Site {
         self.test.client().unwrap().query_one(query, &[]).unwrap().get(0)
     }
 
-    /// Waits until a query counts something.
+    /// Waits until a query returns this count.
     pub(crate) fn wait_until(&self, query: &str, count: i64) {
         let start = Instant::now();
         while self.count(query) != count {

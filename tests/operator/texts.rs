@@ -1,8 +1,8 @@
-//! What is said, once, and so that it is true.
+//! Messages appear once, and are true.
 
 use crate::site::Site;
 
-/// One tenant that fails, beside one that is well.
+/// One tenant that fails, and one without a problem.
 fn site_with_a_failure() -> Site {
     let site = Site::with_tenants(&["acme"]);
     site.execute("CREATE SCHEMA bad; CREATE TABLE bad.suppliers (id bigint)");
@@ -61,7 +61,7 @@ fn a_dry_run_shows_a_tenant_once() {
 
 #[test]
 fn what_was_done_before_an_error_is_shown_in_front_of_it() {
-    // The shared set goes first; then a tenant is asked for that is not there.
+    // The run migrates the shared set before it finds that the tenant is not registered.
     let site = Site::new();
     let ran = site.run(&["up", "--tenant", "nobody"]);
     assert_eq!(ran.code, Some(1));
@@ -72,7 +72,7 @@ fn what_was_done_before_an_error_is_shown_in_front_of_it() {
 #[test]
 fn a_migration_that_others_have_is_not_to_be_edited() {
     let site = Site::with_tenants(&["acme"]);
-    // What an early migration needs is not there any more.
+    // The table that an early migration needs no longer exists.
     site.execute("ALTER TABLE currencies RENAME TO old_currencies");
     let ran = site.run(&["tenant", "create", "globex"]);
     assert_eq!(ran.code, Some(1));

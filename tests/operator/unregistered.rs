@@ -1,4 +1,4 @@
-//! Schemas that the registry does not know, and rows of it that name none.
+//! Schemas that the registry does not know, and rows of the registry that cannot be tenants.
 
 use serde_json::json;
 
@@ -15,20 +15,24 @@ fn a_registry_that_is_gone_is_noticed_and_every_tenant_is_adopted_again() {
     );
     let ran = site.run(&["up"]).succeeded();
     assert!(ran.stderr.contains("acme, globex, initech"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("not registered") && ran.stderr.contains("tenant adopt --all"), "{}", ran.stderr);
+    let help = "(Migrator::adopt_all)\n   = help: `migrate tenant adopt --all` registers them as tenants\n";
+    assert!(ran.stderr.contains("not registered") && ran.stderr.ends_with(help), "{}", ran.stderr);
+    assert_eq!(site.run(&["up", "-q"]).succeeded().stderr, "");
 
     let ran = site.run(&["tenant", "adopt", "--all"]).succeeded();
     for tenant in ["acme", "globex", "initech"] {
         assert!(ran.stdout.contains(&format!("tenant {tenant} is registered, at version 11")), "{}", ran.stdout);
     }
-    // What is not a tenant's is told of, and left.
+    // Other schemas are reported, and left alone.
     assert!(ran.stdout.contains("schema other is left alone: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n   = help: `migrate tenant adopt other` registers it"), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("= help: ").count(), 1, "a spare schema is not to be adopted: {}", ran.stdout);
     assert!(ran.stdout.contains("schema __spare_") && ran.stdout.contains("DROP SCHEMA \"__spare_"), "{}", ran.stdout);
     assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 3);
     let ran = site.run(&["up", "--format", "json"]).succeeded();
     assert_eq!(ran.json()["tenants"]["failed"], 0);
     assert_eq!(site.run(&["status", "--check"]).code, Some(0));
-    // A second one finds nothing to adopt.
+    // A second call finds nothing to adopt.
     assert_eq!(site.run(&["tenant", "adopt", "--all", "--format", "json"]).succeeded().json()["tenants"], json!([]));
 }
 
@@ -70,7 +74,7 @@ fn a_row_with_an_odd_name_is_that_rows_problem() {
     assert_eq!(site.run(&["status", "--check"]).code, Some(3));
     let ran = site.run(&["tenant", "list"]).succeeded();
     assert!(ran.stdout.contains("acme") && ran.stderr.contains("Not-A-Name"), "{}{}", ran.stdout, ran.stderr);
-    // What it says to do helps.
+    // The advice in the message solves the problem.
     site.execute("DELETE FROM migrations.tenants WHERE id = 3");
     site.run(&["up"]).succeeded();
 }

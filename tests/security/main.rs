@@ -1,13 +1,13 @@
-//! What an attacker, a mistake or a curious eye must not get: privileges, passwords, a way into SQL.
+//! Privileges, passwords, SQL injection: what neither an attacker nor a mistake may obtain.
 //!
 //! | module | what it proves |
 //! | --- | --- |
-//! | `privileges` | the grants of `docs/security.md` are enough for migrating, and no more than the application needs |
+//! | `privileges` | the grants of `docs/security.md` are enough to migrate, and no more than needed |
 //! | `passwords` | no password in logs, errors, JSON or `Debug` output |
-//! | `names` | hostile names, domains and texts, generated: what is accepted is taken as it is, what is not never arrives |
+//! | `names` | hostile texts, generated: accepted ones are used as they are, refused ones never reach the server |
 //! | `migrations` | hostile migrations, generated: nothing of the framework's own statements is swallowed |
 
-// A test says what went wrong by panicking.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 mod migrations;

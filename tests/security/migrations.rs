@@ -1,5 +1,6 @@
-//! Hostile migrations: whatever a file holds, it is refused before a connection, fails whole, or is applied whole, with
-//! its history row behind it. Nothing of the framework's own statements is swallowed, and nothing is added to them.
+//! Hostile migrations: whatever a file holds, it is refused before a connection, fails as a whole, or is applied as a
+//! whole, with its history row after it. None of the framework's own statements is swallowed, and nothing is added to
+//! them.
 
 use migrations_core::{Error, MigrationSet, Migrator, TenantName};
 use migrations_testing::TestDatabase;
@@ -9,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 const BEFORE: (&str, &str) = ("V1__before", "CREATE TABLE before ()");
 const AFTER: (&str, &str) = ("V3__after", "CREATE TABLE after ()");
 
-fn set(migrations: &[(&str, &str)]) -> Result<MigrationSet, Error> {
+fn set(migrations: &[(&str, &str)]) -> Result<MigrationSet, migrations_core::SetError> {
     migrations
         .iter()
         .try_fold(MigrationSet::new("tenant")?, |set, (title, sql)| set.with_migration(title, || (*sql).to_owned()))
@@ -21,7 +22,7 @@ fn migrator(migrations: &[(&str, &str)]) -> Result<Migrator, Error> {
     Ok(migrator)
 }
 
-/// What a tenant is known to hold.
+/// The expected content of a tenant.
 #[derive(Debug, PartialEq)]
 struct Left {
     history: Vec<(i64, String, String)>,
@@ -42,8 +43,8 @@ fn left(test: &TestDatabase) -> Left {
     }
 }
 
-/// Applies the migration between two others, on a database where the first is applied; afterwards everything is applied,
-/// or nothing.
+/// Applies the migration between two others, on a database where the first is applied; afterwards either everything is
+/// applied, or nothing.
 fn whole_or_not_at_all(test: &TestDatabase, sql: &str) -> bool {
     let mut admin = test.client().unwrap();
     admin.batch_execute("DROP SCHEMA IF EXISTS acme CASCADE; DROP SCHEMA IF EXISTS migrations CASCADE").unwrap();
@@ -116,7 +117,7 @@ fn what_is_left_open_is_refused_before_a_connection() {
     }
 }
 
-/// The migration behind it fails: where a `COMMIT` reaches the server, something stays.
+/// The next migration fails: if a `COMMIT` reaches the server, something stays.
 #[test]
 fn what_would_end_the_transaction_does_not_reach_the_server_however_it_is_written() {
     let test = TestDatabase::new().unwrap();
@@ -216,9 +217,9 @@ fn any_text_is_refused_fails_whole_or_is_applied_whole() {
 #[test]
 fn what_the_server_reads_otherwise_is_refused() {
     for sql in [
-        // A key word that is a name: the body is closed.
+        // A keyword that is used as a name: the body is closed.
         "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS case; END; COMMIT",
-        // It ends the block that looks for trespasses.
+        // It ends the block that looks for isolation violations.
         "-- migrate: allow-schema $migrate$\nSELECT 1",
     ] {
         assert!(matches!(migrator(&[("V1__otherwise", sql)]), Err(Error::Set(_))), "{sql:?}");
@@ -228,7 +229,7 @@ fn what_the_server_reads_otherwise_is_refused() {
 #[test]
 fn what_only_some_servers_read_otherwise_is_refused() {
     for sql in [
-        // A string goes on behind a line end, with the backslashes of its beginning.
+        // A string continues after a line end, with the escape rules of its beginning.
         "SELECT E'a'\n'b\\'",
         "SELECT E'a' -- c\n'\\'",
         // Up to PostgreSQL 15 `0x$$` is `0 AS x$$`.
@@ -240,7 +241,7 @@ fn what_only_some_servers_read_otherwise_is_refused() {
 
 #[test]
 fn a_statement_that_is_nested_deeply_does_not_end_the_process() {
-    // A schema is named in each, so that each is parsed.
+    // Each names a schema, so that each is parsed.
     for sql in [
         format!("SELECT {}a.b{}", "(".repeat(20_000), ")".repeat(20_000)),
         format!("SELECT {}1{}", "(".repeat(3_000), ")".repeat(3_000)),
@@ -249,7 +250,7 @@ fn a_statement_that_is_nested_deeply_does_not_end_the_process() {
         format!("UPDATE t SET a = ''{}", " || t.x".repeat(20_000)),
         format!("INSERT INTO t SELECT 1{}", " UNION ALL SELECT a.b".repeat(3_000)),
     ] {
-        // Refused or taken, but said.
+        // Refused or accepted, but reported.
         let _ = migrator(&[("V1__deep", &sql)]);
     }
 }
@@ -259,7 +260,7 @@ fn a_database_that_reads_strings_otherwise_is_refused() {
     let test = TestDatabase::new().unwrap();
     let database = |name: &str| test.client().unwrap().query_one(name, &[]).unwrap().get::<_, String>(0);
     let name = database("SELECT quote_ident(current_database())");
-    // Two strings to who checked it; to such a server, a string and three statements.
+    // Two strings to the check; to such a server, a string and three statements.
     let migrator = migrator(&[("V1__otherwise", "SELECT 'a\\', '; CREATE TABLE public.leak (); SELECT '")]).unwrap();
     let set = |value: &str| {
         let sql = format!("ALTER DATABASE {name} SET standard_conforming_strings = {value}");

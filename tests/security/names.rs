@@ -1,12 +1,12 @@
-//! Hostile names, domains and texts, generated: what the types accept is taken by the server as it is, and what they
-//! refuse never reaches it.
+//! Hostile names, domains and texts, generated: the server takes what the types accept as it is, and what they refuse
+//! never reaches it.
 
 use migrations_core::{Database, Error, MigrationSet, Migrator, SchemaName, TenantName};
 use migrations_testing::TestDatabase;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// What breaks out of quotes, or is read as something else.
+/// Texts that break out of quotes, or are read as something else.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("'".to_owned()),
@@ -32,7 +32,7 @@ fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
 
-/// A good name, often enough.
+/// A name that is often valid.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z_][a-z0-9_]{0,62}", hostile()]
 }
@@ -48,7 +48,7 @@ fn migrator() -> Migrator {
     Migrator::new(set("shared", "CREATE TABLE plans ()"), set("tenant", "CREATE TABLE notes ()"))
 }
 
-/// The schemas of a database that are not PostgreSQL's.
+/// The schemas of a database, without PostgreSQL's own.
 fn schemas(test: &TestDatabase) -> Vec<String> {
     let query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' \
                  ORDER BY nspname COLLATE \"C\"";
@@ -67,7 +67,7 @@ fn a_name_holds_letters_digits_and_underscores_or_is_none() {
             prop_assert_eq!(text.parse::<SchemaName>().is_ok(), good);
             let tenant = text.parse::<TenantName>();
             prop_assert_eq!(tenant.is_ok(), good && text != "public");
-            // What is refused is repeated so that a terminal shows it and does not obey it.
+            // A refused text is repeated so that a terminal shows it and does not execute it.
             if let Err(error) = tenant {
                 prop_assert!(!error.to_string().contains(|c: char| c.is_control()), "{:?}", error.to_string());
             }
@@ -126,7 +126,7 @@ fn a_domain_is_a_host_name_or_never_reaches_the_server() {
     let test = TestDatabase::new().unwrap();
     let (migrator, tenant) = (migrator(), "acme".parse::<TenantName>().unwrap());
     migrator.get_or_create_tenant(test.database(), &tenant).unwrap();
-    // Nobody listens there: a text that is refused is refused without a connection.
+    // Nothing listens there: a text that is refused is refused without a connection.
     let nowhere = Database::from_url("host=127.0.0.1 port=1").unwrap().with_wait(std::time::Duration::ZERO);
     let domain = prop_oneof!["[a-zA-Z0-9-]{1,63}(\\.[a-zA-Z0-9-]{1,20}){0,2}", hostile()];
     runner(200)

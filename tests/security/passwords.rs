@@ -1,4 +1,4 @@
-//! Passwords are in no text that the library or the binary makes: log, error, JSON, `Debug`.
+//! No text that the library or the binary writes contains a password: log, error, JSON, `Debug`.
 
 use std::fmt::Write;
 use std::process::{Command, Output, Stdio};
@@ -7,13 +7,13 @@ use migrations_core::{Database, Error};
 use migrations_embedded::Server;
 use postgres::config::Host;
 
-/// Every part of a password in these tests has it, and nothing else does: a piece of a password is a leak too.
+/// Every part of a password in these tests contains this, and nothing else does: a part of a password is a leak too.
 const MARK: &str = "Zq";
 
-/// What has a meaning in a URL, in `key=value`, in a shell or in SQL, between marks.
+/// Characters with a meaning in a URL, in `key=value`, in a shell or in SQL, between marks.
 const SPECIAL: &str = r#"Zq1@Zq2:Zq3/Zq4?Zq5#Zq6&Zq7=Zq8'Zq9"Zqa\Zqb%Zqc%41Zqd$$Zqe é;Zqf+Zqg,Zqh[Zqi]Zqj"#;
 
-/// Every text that a database or an error can be asked for.
+/// Every text that a database or an error can produce.
 fn texts(database: &Result<Database, Error>) -> String {
     match database {
         Ok(database) => format!("{database} {database:?} {database:#?} {:?}", database.config()),
@@ -108,7 +108,7 @@ fn a_connection_string_with_a_slip_of_the_pen_is_not_repeated_in_part() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
-/// What a run of the binary says, in an environment that has nothing of a database but this.
+/// The output of a run of the binary, in an environment that names no other database.
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_migrate"));
     for (name, _) in std::env::vars_os() {
@@ -163,7 +163,7 @@ fn the_binary_never_says_a_password_whatever_it_logs() {
     }
     assert!(run(&["--database-url", &url(SPECIAL, &port), "status"], &[]).status.success());
 
-    // Wrong password; nobody listens; TLS asked for; no such database.
+    // Wrong password; nothing listens; TLS requested; no such database.
     for format in ["text", "json"] {
         for environment in forms("Zqwrong 'Zq", &port).iter().chain(&forms(SPECIAL, "1")) {
             let output = run_in(&["up", "--wait", "0s", "--format", format], environment);
@@ -173,7 +173,7 @@ fn the_binary_never_says_a_password_whatever_it_logs() {
         assert_eq!(run(&["status", "--format", format], &[("DATABASE_URL", &tls)]).status.code(), Some(2));
         let nowhere = url(SPECIAL, &port) + "_nowhere";
         assert_eq!(run(&["status", "--format", format], &[("DATABASE_URL", &nowhere)]).status.code(), Some(1));
-        // Where it does not belong.
+        // In a place where it does not belong.
         assert_eq!(run(&["status", &url(SPECIAL, &port), "--format", format], &[]).status.code(), Some(2));
     }
 

@@ -1,5 +1,5 @@
-//! The grants in `docs/security.md`, as they stand there: the migrating role is no superuser and does everything, the
-//! application's role uses its tenants' tables and can do nothing else.
+//! The grants in `docs/security.md`, as they are written there: the migrating role is no superuser and can do
+//! everything; the application's role uses its tenants' tables and can do nothing else.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use postgres::Client;
 
 const PASSWORD: &str = "only-for-this-test";
 
-/// The document's block of SQL that starts with this comment, for a database and roles of our own.
+/// The document's block of SQL that starts with this comment, for a test's own database and roles.
 fn block(name: &str, title: &str) -> String {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
     let text = std::fs::read_to_string(document).unwrap();
@@ -19,7 +19,7 @@ fn block(name: &str, title: &str) -> String {
     block.split_once("```").unwrap().0.replace("shop", name)
 }
 
-/// A database with the document's three roles, which go when it does.
+/// A database with the document's three roles, which are dropped with it.
 struct Site {
     test: TestDatabase,
     admin: Client,
@@ -42,7 +42,7 @@ impl Site {
         Self { test, admin, migrate, app }
     }
 
-    /// The reference sets with what the document adds to them.
+    /// The reference sets with the document's additions.
     fn migrator(&self) -> Migrator {
         let add = |set: MigrationSet, title: &str, what| set.with_migration(title, || block(self.test.name(), what));
         let shared = add(migrations_shared::set().unwrap(), "V900__application_role", "migration").unwrap();
@@ -65,7 +65,7 @@ impl Drop for Site {
         let drop = format!(
             "DROP OWNED BY {name}_app, {name}_migrate, {name}_tenants CASCADE; DROP ROLE {name}_app, {name}_migrate, {name}_tenants"
         );
-        // A failed test has said so; what is left goes with a throwaway server.
+        // A failed test has already reported it; the remains go with a throwaway server.
         let _ = self.admin.batch_execute(&drop);
     }
 }
@@ -86,7 +86,8 @@ fn the_migrating_role_needs_no_superuser() {
     migrator.add_domain(&site.migrate, &name("acme"), "acme.example", true).unwrap();
     assert!(!migrator.status(&site.migrate).unwrap().is_pending());
 
-    // A migration that cannot run in a transaction, and one that fails: locks, marks and replay need no more either.
+    // A migration that cannot run in a transaction, and one that fails: locks, marks and replay need no further
+    // privileges.
     let index = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY suppliers_later_idx ON suppliers (name);";
     let migrator_role = site.tenant_role();
     let add = |title, sql: &str| {
@@ -120,7 +121,7 @@ fn postgresql_refuses_what_the_tenants_role_may_not_change() {
     migrator.get_or_create_tenant(&site.migrate, &name("acme")).unwrap();
     let before = site
         .column("SELECT c.oid::text || c.xmin FROM pg_class c WHERE relnamespace = 'public'::regnamespace ORDER BY 1");
-    // Only a tenant that is not the first does it: nothing but the role can see that.
+    // Only tenants after the first do it, and they are not inspected: only the role can prevent it.
     migrator.get_or_create_tenant(&site.migrate, &name("globex")).unwrap();
     for leak in [
         "DROP TABLE public.currencies CASCADE",
@@ -180,7 +181,7 @@ fn the_application_uses_its_tenants_tables_and_can_do_nothing_else() {
     let migrator = site.migrator();
     migrator.get_or_create_tenant(&site.migrate, &name("early")).unwrap();
     assert_eq!(migrator.fill_pool(&site.migrate, 1).unwrap(), 1);
-    // From the pool, under another name; and one more that is provisioned when there is none left.
+    // From the pool, under another name; and one more that is provisioned when the pool is empty.
     for tenant in ["renamed", "late"] {
         assert!(migrator.get_or_create_tenant(&site.migrate, &name(tenant)).unwrap().1);
     }
@@ -245,7 +246,7 @@ fn the_application_uses_its_tenants_tables_and_can_do_nothing_else() {
         let error = app.batch_execute(forbidden).map_err(|error| error.code().map(|code| code.code().to_owned()));
         assert_eq!(error, Err(Some("42501".to_owned())), "{forbidden}");
     }
-    // As the application, a run is refused, and says what it lacks.
+    // As the application's role, a run is refused, and says which privilege is missing.
     let error = migrator.run(&site.app).unwrap_err();
     assert_eq!(error.error.sqlstate(), Some("42501"), "{error}");
     assert!(error.to_string().contains("grant the role"), "{error}");
@@ -257,7 +258,7 @@ fn an_operator_that_somebody_put_into_public_is_not_run() {
     let migrator = site.migrator();
     migrator.get_or_create_tenant(&site.migrate, &name("acme")).unwrap();
     assert_eq!(migrator.fill_pool(&site.migrate, 1).unwrap(), 1);
-    // What the grants take away, and everybody had up to PostgreSQL 14.
+    // Privileges that the grants remove, and that every role had up to PostgreSQL 14.
     let app = format!("{}_app", site.test.name());
     site.admin.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {app}")).unwrap();
     let mut application = site.app.connect().unwrap();

@@ -1,4 +1,4 @@
-//! What a backend's caches grow to with every schema that its connection has touched, and what replacing it costs.
+//! How a backend's memory grows with every schema that its connection touches, and the cost of replacing it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::fleet;
 use crate::lab::Lab;
 use crate::options::Options;
 
-/// Looked at after so many thousandths of the fleet.
+/// Memory is read after these thousandths of the fleet.
 const MARKS: [usize; 5] = [0, 100, 250, 500, 1000];
 
 pub(crate) fn run(lab: &Lab, options: &Options) {
@@ -44,7 +44,7 @@ fn growth(lab: &Lab, options: &Options) {
     }
 }
 
-/// The same run with connections of different length of life.
+/// The same run, with connections that are replaced more or less often.
 fn replacing(lab: &Lab, options: &Options) {
     let names = fleet::names(options.tenants);
     let create = RunOptions::new().create(names);
@@ -64,7 +64,7 @@ fn replacing(lab: &Lab, options: &Options) {
     }
 }
 
-/// A line of `/proc/<pid>/status`, in kilobytes; zero where there is none.
+/// A line of `/proc/<pid>/status`, in kilobytes; zero if there is none.
 pub(crate) fn kilobytes(process: &str, what: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));

@@ -1,7 +1,8 @@
-//! A run that finds everything up to date: what every start of an application costs.
+//! A run that finds everything up to date: the cost at every start of an application.
 //!
-//! Each run is a process of its own, which does nothing else, so that its memory is the run's; starting the process is
-//! not counted, reading the sets is. The limit is the run's one query, as the server logged it, over a plain connection.
+//! Each run is a process of its own that does nothing else, so that its memory is the run's. The figure counts reading
+//! the sets, but not starting the process. The limit is the run's one query, as the server logged it, over a plain
+//! connection.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ use crate::contest::{alternate, head, row, show};
 use crate::lab::Lab;
 use crate::options::{CHILD, Options};
 use crate::{fleet, naive};
+
+/// The child that runs.
+pub(crate) const NOTHING: &str = "noop";
 
 pub(crate) fn run(lab: &Lab, options: &Options) {
     let provisioned = fleet::provisioned(lab, options.tenants);
@@ -69,15 +73,15 @@ pub(crate) fn child(url: &str) {
 }
 
 fn in_a_child(url: &str) -> (Duration, usize) {
-    let output = Command::new(std::env::current_exe().unwrap()).args([CHILD, url]).output().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap()).args([CHILD, NOTHING, url]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let (micros, kilobytes) = text.trim().split_once(' ').unwrap();
     (Duration::from_micros(micros.parse().unwrap()), kilobytes.parse().unwrap())
 }
 
-/// A template with tenants that have a schema each and nothing in it but for the first: the run only looks at the
-/// registry and the catalog of schemas.
+/// A template whose tenants, except the first, have empty schemas: the run reads only the registry and the catalog of
+/// schemas.
 fn registered(lab: &Lab, tenants: usize) -> String {
     let template = format!("registered_{tenants}");
     lab.template(&template, fleet::empty(lab), |database| {

@@ -1,4 +1,4 @@
-//! Two runs on one fleet at the same time, as two replicas that start together, against one.
+//! Two runs on one fleet at the same time, as when two replicas start together, compared with one run.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ fn at_once(migrator: &Migrator, databases: &[Database], options: &RunOptions) ->
     start.elapsed()
 }
 
-/// Messages that came to nothing, because the other run was at work on the tenant or done with it.
+/// Transactions that were rolled back because the other run was migrating the tenant, or had migrated it.
 fn refused(database: &Database) -> i32 {
     let query = "SELECT xact_rollback::int4 FROM pg_stat_database WHERE datname = current_database()";
     database.connect().unwrap().query_one(query, &[]).unwrap().get(0)

@@ -1,4 +1,4 @@
-//! The commands, a file for each: what it asks the migrator, and what it shows for it.
+//! The commands, a file for each: what it asks of the migrator, and what it shows.
 
 mod pool;
 mod status;
@@ -38,7 +38,7 @@ pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Resu
     };
     output.finish_progress();
     let done = match (received.exit(), done) {
-        // The signal came when everything was done.
+        // The signal arrived after all the work was done.
         (_, Ok(Exit::Done)) => Ok(Exit::Done),
         (None, done) => done,
         (Some(exit), done) => {
@@ -49,7 +49,7 @@ pub(crate) fn run(cli: Cli, migrator: Migrator, output: &mut Output<'_>) -> Resu
         }
     };
     let closed = chosen.close();
-    // The command's own error is the one to tell; that of closing is only of interest without it.
+    // The error of the command comes first; an error of closing matters only without one.
     let exit = done?;
     closed?;
     Ok(exit)

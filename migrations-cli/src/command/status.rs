@@ -1,4 +1,4 @@
-//! `status`: where every schema stands.
+//! `status`: the state of every schema.
 
 use std::fmt::{self, Write};
 
@@ -6,6 +6,7 @@ use comfy_table::Cell;
 use migrations_core::{Database, Migrator, State, TenantStatus, UnusableRow};
 use serde::Serialize;
 
+use crate::advice::Advice;
 use crate::args::Status;
 use crate::error::{Error, Exit};
 use crate::output::json::SchemaObject;
@@ -19,11 +20,11 @@ pub(crate) fn run(
     output: &mut Output<'_>,
 ) -> Result<Exit, Error> {
     let status = if args.verify { migrator.verify(database)? } else { migrator.status(database)? };
-    let pending = status.is_pending();
+    let (pending, advice) = (status.is_pending(), output.advice());
     output.show(&Page {
         registry: SchemaObject::of(status.registry),
         shared: SchemaObject::of(status.shared),
-        tenants: status.tenants.into_iter().map(Row::of).collect(),
+        tenants: status.tenants.into_iter().map(|tenant| Row::of(tenant, &advice)).collect(),
         unusable: status.unusable.into_iter().map(Unusable::of).collect(),
         pending,
     })?;
@@ -35,7 +36,7 @@ struct Page {
     registry: SchemaObject,
     shared: SchemaObject,
     tenants: Vec<Row>,
-    /// Rows of the registry that name no tenant.
+    /// Rows of the registry that cannot be tenants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unusable: Vec<Unusable>,
     pending: bool,
@@ -64,13 +65,11 @@ struct Row {
 }
 
 impl Row {
-    fn of(tenant: TenantStatus) -> Self {
-        Self {
-            name: tenant.name.to_string(),
-            status: tenant.status,
-            schema: SchemaObject::of(tenant.schema),
-            last_error: tenant.last_error,
-        }
+    fn of(tenant: TenantStatus, advice: &Advice) -> Self {
+        let TenantStatus { name, status, mut schema, last_error, .. } = tenant;
+        let problem = schema.problem.take();
+        schema.problem = problem.map(|problem| advice.problem(name.as_str(), schema.state, problem));
+        Self { name: name.to_string(), status, schema: SchemaObject::of(schema), last_error }
     }
 }
 
@@ -122,7 +121,7 @@ impl Page {
         text::table(paper, &columns, rows)
     }
 
-    /// What is wrong, in full: a table's cell has no room for it.
+    /// The problems in full: a cell of the table has no room for them.
     fn problems(&self) -> String {
         let sets = [("registry", &self.registry), ("shared", &self.shared)];
         let sets =
@@ -152,11 +151,11 @@ impl Page {
         match (self.pending, self.is_wrong()) {
             (false, _) => format!("{tenants}; nothing is pending"),
             (true, false) => format!("{tenants}; `{program} up` applies what is pending"),
-            (true, true) => format!("{tenants}; fix what failed, diverged or is missing, then run `{program} up`"),
+            (true, true) => format!("{tenants}; fix the problems above, then run `{program} up`"),
         }
     }
 
-    /// Whether a run alone does not help.
+    /// Whether there is a problem that a run alone does not solve.
     fn is_wrong(&self) -> bool {
         let schemas = [&self.registry, &self.shared];
         schemas.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.schema)).any(|it| it.problem.is_some())

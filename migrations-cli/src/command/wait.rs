@@ -1,4 +1,4 @@
-//! `wait`: until the server accepts connections, or until nothing is pending.
+//! `wait`: waits until the server accepts connections, or until nothing is pending.
 
 use std::fmt::{self, Write};
 use std::thread;
@@ -13,7 +13,7 @@ use crate::output::json::milliseconds;
 use crate::output::text;
 use crate::output::{Output, Paper, View};
 
-/// How often it is looked whether anything is pending.
+/// The time between two checks whether anything is pending.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(
@@ -38,7 +38,7 @@ fn until_migrated(start: Instant, timeout: Duration, migrator: &Migrator, databa
         match migrator.is_pending(&database.clone().with_wait(left)) {
             Ok(false) => return Ok(()),
             Ok(true) => log::info!("{database} has pending migrations"),
-            // The server was restarted in between; connecting again says whether it comes back.
+            // The server may have been restarted; connecting again shows whether it comes back.
             Err(error @ Core::Lost { .. }) if !left.is_zero() => log::info!("{error}"),
             Err(error) => return Err(error.into()),
         }
@@ -50,10 +50,10 @@ fn until_migrated(start: Instant, timeout: Duration, migrator: &Migrator, databa
     }
 }
 
-/// What it was waited for in vain. Asking once more in detail tells more than that something is pending.
+/// The error after the timeout. One more query, in detail, says what is pending.
 fn still_pending(waited: Duration, migrator: &Migrator, database: &Database) -> Error {
     let pending = match migrator.status(database) {
-        Err(error) => format!("where it stands cannot be found out: {error}"),
+        Err(error) => format!("its state is unknown: {error}"),
         Ok(status) => {
             let tenants: Vec<&str> = status
                 .tenants
@@ -72,7 +72,7 @@ fn still_pending(waited: Duration, migrator: &Migrator, database: &Database) -> 
             if !tenants.is_empty() {
                 parts.push(format!("{} not current: {}", text::tenants(tenants.len()), text::names(tenants)));
             }
-            if parts.is_empty() { "it was just now".to_owned() } else { parts.join("; ") }
+            if parts.is_empty() { "it is migrated now, after the timeout".to_owned() } else { parts.join("; ") }
         }
     };
     Error::StillPending { database: database.to_string(), waited, pending }

@@ -1,4 +1,4 @@
-//! The parts of JSON objects that several commands share. A key that is here stays: programs rely on it.
+//! The parts of JSON objects that several commands share. Keys are never removed or renamed: programs rely on them.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,6 +6,7 @@ use migrations_core::{Domain, Failure, SchemaStatus, Tenant};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::advice::Advice;
 use crate::error::Error;
 
 /// The object of a command that failed.
@@ -14,7 +15,7 @@ pub(crate) struct Failed {
     error: ErrorObject,
 }
 
-/// An error: what a failed schema has besides is there for a failed schema only.
+/// An error. The fields of the place are present only if a schema failed.
 #[derive(Serialize)]
 pub(crate) struct ErrorObject {
     message: String,
@@ -42,7 +43,7 @@ struct Place {
     column: Option<usize>,
     detail: Option<String>,
     hint: Option<String>,
-    /// All of it, as text output has it.
+    /// The whole failure, as in text output.
     text: String,
 }
 
@@ -67,7 +68,7 @@ pub(crate) struct DomainObject {
     pub(crate) is_primary: bool,
 }
 
-/// Where a schema stands.
+/// The state of a schema.
 #[derive(Serialize)]
 pub(crate) struct SchemaObject {
     pub(crate) version: Option<i64>,
@@ -78,8 +79,8 @@ pub(crate) struct SchemaObject {
 }
 
 impl Failed {
-    pub(crate) fn of(error: &Error) -> Self {
-        Self { error: ErrorObject::of(error) }
+    pub(crate) fn of(error: &Error, advice: &Advice) -> Self {
+        Self { error: ErrorObject::of(error, advice) }
     }
 
     pub(crate) fn of_message(message: String) -> Self {
@@ -88,22 +89,21 @@ impl Failed {
 }
 
 impl ErrorObject {
-    pub(crate) fn of(error: &Error) -> Self {
-        match error {
+    pub(crate) fn of(error: &Error, advice: &Advice) -> Self {
+        let sqlstate = match error {
             Error::Core(migrations_core::Error::Failed(failure)) => {
-                let FailureObject { message, sqlstate, place } = FailureObject::of(failure);
-                Self { message, sqlstate, place: Some(place) }
+                let FailureObject { message, sqlstate, place } = FailureObject::of(failure, advice);
+                return Self { message, sqlstate, place: Some(place) };
             }
-            Error::Core(error) => {
-                Self { message: error.to_string(), sqlstate: error.sqlstate().map(str::to_owned), place: None }
-            }
-            other => Self { message: other.to_string(), sqlstate: None, place: None },
-        }
+            Error::Core(error) => error.sqlstate().map(str::to_owned),
+            _ => None,
+        };
+        Self { message: advice.error(error), sqlstate, place: None }
     }
 }
 
 impl FailureObject {
-    pub(crate) fn of(failure: &Failure) -> Self {
+    pub(crate) fn of(failure: &Failure, advice: &Advice) -> Self {
         let (excerpt, server) = (failure.excerpt(), failure.server());
         Self {
             message: failure.message(),
@@ -117,7 +117,7 @@ impl FailureObject {
                 column: excerpt.map(migrations_core::Excerpt::column),
                 detail: server.and_then(|server| server.detail()).map(str::to_owned),
                 hint: server.and_then(|server| server.hint()).map(str::to_owned),
-                text: failure.to_string(),
+                text: advice.failure(failure),
             },
         }
     }
@@ -167,7 +167,7 @@ fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// JSON as the database has it; what is not JSON, as a string.
+/// JSON as the database has it; any other text as a string.
 fn raw(json: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(json.to_owned()).or_else(|_| to_raw_value(json)).ok()
 }

@@ -1,6 +1,6 @@
-//! Where everything goes: the result to stdout, as text or as one JSON object, everything else to stderr.
+//! The streams: the result goes to stdout, as text or as one JSON object, everything else to stderr.
 //!
-//! A reader that goes away, as `head` does, is no failure: what the command did is done, and its exit code says it.
+//! A reader that goes away, as `head` does, is no failure: the work of the command is done, and its exit code says so.
 
 pub(crate) mod json;
 pub(crate) mod text;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::advice::Advice;
 use crate::args::{Format, Global};
 use crate::error::{Error, Exit};
 use crate::progress::Progress;
@@ -20,16 +21,16 @@ use crate::secret;
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 
-/// What a command shows: its fields are the JSON object, [`text`](View::text) is the same for people.
+/// The result of a command: its fields are the JSON object, [`text`](View::text) is the same for people.
 pub(crate) trait View: Serialize {
     /// Writes the text onto the page, to its last line break.
     fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result;
 }
 
-/// What a text is written on.
+/// What the text of a result depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Paper {
-    /// The name of the running binary, for what to do next.
+    /// The name of the running binary, for texts that name the next command.
     pub(crate) program: String,
     pub(crate) color: bool,
     pub(crate) terminal: bool,
@@ -87,12 +88,12 @@ impl<'a> Output<'a> {
         self.progress = Progress::new(global, self.stderr.terminal).map(Arc::new);
     }
 
-    /// What is seen while the command goes on.
+    /// What the user sees during the command.
     pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
         self.progress.clone()
     }
 
-    /// Takes away what was seen while the command went on: a result takes its place, or an error.
+    /// Removes the progress display, before a result or an error takes its place.
     pub(crate) fn finish_progress(&self) {
         if let Some(progress) = &self.progress {
             progress.finish();
@@ -104,7 +105,12 @@ impl<'a> Output<'a> {
         &self.program
     }
 
-    /// Shows a command's result. A command has one.
+    /// The commands that resolve errors.
+    pub(crate) fn advice(&self) -> Advice {
+        Advice::new(&self.program)
+    }
+
+    /// Shows the result of the command, of which there is only one.
     pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
         self.shown = true;
         let text = match self.format {
@@ -121,15 +127,14 @@ impl<'a> Output<'a> {
         Ok(self.stdout.write(&text)?)
     }
 
-    /// Says something that is not the result, unless only errors are wanted.
-    #[cfg(feature = "embedded")]
+    /// Writes a note that is not the result to stderr, unless `--quiet`.
     pub(crate) fn note(&mut self, text: &str) {
         if !self.quiet {
             self.say(&format!("{text}\n"));
         }
     }
 
-    /// Says what is wrong without having failed, unless only errors are wanted.
+    /// Writes a warning to stderr, unless `--quiet`.
     pub(crate) fn warning(&mut self, text: &str) {
         if self.quiet {
             return;
@@ -138,19 +143,20 @@ impl<'a> Output<'a> {
         self.say(&format!("{label} {text}\n"));
     }
 
-    /// Says what failed.
+    /// Writes a failure to stderr.
     pub(crate) fn failure(&mut self, text: &str) {
         let label = self.label("error", RED);
         self.say(&format!("{label} {text}\n"));
     }
 
-    /// Says why the command failed: on stderr, and as the one object on stdout unless a result is there.
+    /// Reports why the command failed: on stderr, and as the JSON object on stdout unless a result was shown.
     pub(crate) fn error(&mut self, error: &Error) {
-        self.failure(&error.to_string());
-        self.object(&json::Failed::of(error));
+        let advice = self.advice();
+        self.failure(&advice.error(error));
+        self.object(&json::Failed::of(error, &advice));
     }
 
-    /// Answers a command line that asks for help, or that cannot be read.
+    /// Answers a command line that asks for help, or that cannot be parsed.
     pub(crate) fn usage(&mut self, error: &clap::Error, as_json: bool) -> Exit {
         if error.exit_code() == 0 {
             let text = error.render();
@@ -163,14 +169,14 @@ impl<'a> Output<'a> {
         let rendered = error.render();
         let text = if self.stderr.color { rendered.ansi().to_string() } else { rendered.to_string() };
         self.say(&secret::hide(&text));
-        // What follows the first paragraph is advice for whoever types.
+        // The paragraphs after the first are advice for a person.
         let rendered = rendered.to_string();
         let message = rendered.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         self.object(&json::Failed::of_message(secret::hide(message)));
         Exit::Usage
     }
 
-    /// The object that tells of an error. Nothing is left to try when it cannot be written: stderr has it.
+    /// Writes the JSON object of an error. If that fails, there is nothing left to try: stderr has the error.
     fn object(&mut self, failed: &json::Failed) {
         if self.format == Format::Json && !self.shown {
             self.shown = true;
@@ -182,7 +188,7 @@ impl<'a> Output<'a> {
         if self.stderr.color { format!("{style}{word}:{style:#}") } else { format!("{word}:") }
     }
 
-    /// There is nobody to tell when stderr is gone.
+    /// Without stderr there is nowhere to report a failure to.
     fn say(&mut self, text: &str) {
         let _ = self.stderr.write(text);
     }

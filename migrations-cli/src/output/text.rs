@@ -1,4 +1,4 @@
-//! How text for people is laid out: tables, counts, durations, and a failure that many tenants share told once.
+//! The layout of text for people: tables, counts, durations, and one text for a failure that many tenants share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 use migrations_core::{Failure, TenantName};
 
 use super::Paper;
+use crate::advice::Advice;
 
 /// A table's column.
 #[derive(Clone, Copy)]
@@ -16,7 +17,7 @@ pub(crate) enum Column {
     Number(&'static str),
 }
 
-/// A table without borders; off a terminal it is as wide as it needs to be.
+/// A table without borders; without a terminal it is as wide as its content.
 pub(crate) fn table(paper: &Paper, columns: &[Column], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -88,7 +89,7 @@ pub(crate) fn elapsed(duration: Duration) -> String {
     }
 }
 
-/// A duration that nobody knows exactly, in whole seconds: `40 s`, `4m 10s`.
+/// An estimated duration, in whole seconds: `40 s`, `4m 10s`.
 pub(crate) fn about(duration: Duration) -> String {
     match duration.as_secs() + u64::from(duration.subsec_nanos() > 0) {
         seconds @ 0..60 => format!("{seconds} s"),
@@ -96,7 +97,7 @@ pub(crate) fn about(duration: Duration) -> String {
     }
 }
 
-/// A moment to the second.
+/// A timestamp without fractions of a second.
 pub(crate) fn moment(rfc3339: &str) -> String {
     match rfc3339.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
@@ -104,10 +105,10 @@ pub(crate) fn moment(rfc3339: &str) -> String {
     }
 }
 
-/// How many names of tenants stand in one line.
+/// The most names in one line.
 const MOST_NAMES: usize = 10;
 
-/// Names in one line: the first few, and how many more.
+/// Names in one line: the first few, and the number of the others.
 pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let shown = names[..names.len().min(MOST_NAMES)].join(", ");
@@ -117,8 +118,8 @@ pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// Every failure in full. What fails for a thousand tenants for the same reason is told once, and then who shares it.
-pub(crate) fn failures(failures: &[Failure]) -> Vec<String> {
+/// Every failure in full. A failure that a thousand tenants share appears once, with the names of the tenants.
+pub(crate) fn failures(failures: &[Failure], advice: &Advice) -> Vec<String> {
     let mut groups: Vec<Vec<&Failure>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for failure in failures {
@@ -129,16 +130,16 @@ pub(crate) fn failures(failures: &[Failure]) -> Vec<String> {
         }
         groups[group].push(failure);
     }
-    groups.iter().map(|group| shared_failure(group)).collect()
+    groups.iter().map(|group| shared_failure(group, advice)).collect()
 }
 
-fn shared_failure(group: &[&Failure]) -> String {
+fn shared_failure(group: &[&Failure], advice: &Advice) -> String {
     let Some((first, others)) = group.split_first() else { return String::new() };
     if others.is_empty() {
-        return first.to_string();
+        return advice.failure(first);
     }
     let others_names = names(others.iter().filter_map(|failure| failure.tenant()).map(TenantName::as_str));
-    format!("{first}\n   = note: the same for {others_names}")
+    format!("{}\n   = note: the same for {others_names}", advice.shared_failure(first))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The first tenant that goes through a script is inspected; the others wait for it, and then go uninspected.
+//! The first tenant of a script is inspected; the others wait for it, and then run without inspection.
 //!
-//! Text that a migration puts together while it runs cannot be read before. So the first transaction of every distinct
-//! script looks at what it wrote, and rolls back when something of it is not the tenant's.
+//! SQL that a migration builds while it runs cannot be read in advance. So the first transaction of every distinct
+//! script inspects what it wrote, and rolls back if something of it is outside the tenant.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
 
-use super::tally::lock;
+use super::lock::lock;
 
-/// Where a script starts: behind so many migrations, or with a new schema.
+/// The start of a script: after this many migrations, or with a new schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Start {
     New,
@@ -21,14 +21,14 @@ enum State {
     Passed,
 }
 
-/// The scripts that were inspected, or are.
+/// The scripts that were inspected, or are being inspected.
 #[derive(Default)]
 pub(super) struct Canary {
     states: Mutex<HashMap<Start, State>>,
     changed: Condvar,
 }
 
-/// The right, and the duty, to inspect. Dropped without a pass, it goes to the next tenant.
+/// The right, and the duty, to inspect. If it is dropped without a pass, it goes to the next tenant.
 pub(super) struct Inspection<'a> {
     canary: &'a Canary,
     start: Start,
@@ -36,7 +36,8 @@ pub(super) struct Inspection<'a> {
 }
 
 impl Canary {
-    /// An inspection for the first tenant; nothing for those that come after one that passed. Waits while one is going on.
+    /// Returns an inspection for the first tenant, and nothing for tenants that come after one has passed. Waits while
+    /// an inspection is in progress.
     pub(super) fn enter(&self, start: Start) -> Option<Inspection<'_>> {
         let mut states = lock(&self.states);
         loop {
@@ -65,7 +66,7 @@ impl Canary {
 }
 
 impl Inspection<'_> {
-    /// The tenant's transaction was committed with nothing found.
+    /// Notes that the tenant's transaction was committed and nothing was found.
     pub(super) fn pass(mut self) {
         self.state = Some(State::Passed);
     }
@@ -96,7 +97,7 @@ mod tests {
                 scope.spawn(|| {
                     if let Some(inspection) = canary.enter(Start::New) {
                         std::thread::sleep(std::time::Duration::from_millis(5));
-                        // The third one is the first that passes.
+                        // The third tenant is the first that passes.
                         if inspected.fetch_add(1, Ordering::SeqCst) == 2 {
                             inspection.pass();
                         }

@@ -1,11 +1,11 @@
-//! What is still to be done, in registration order, a page of the registry at a time.
+//! The tenants that are still to be done, in registration order, read from the registry page by page.
 
 use std::collections::VecDeque;
 
-use crate::name::TenantName;
-use crate::plan::{Overview, PAGE, TenantClaim};
+use crate::names::TenantName;
+use crate::store::{Overview, PAGE, TenantClaim};
 
-/// A tenant to deal with.
+/// A tenant to migrate or create.
 #[derive(Clone)]
 pub(super) enum Task {
     Create { id: i64, name: TenantName },
@@ -28,23 +28,23 @@ impl Task {
     }
 }
 
-/// So few tasks are tried one by one, whoever else is at them, and so many at least between two questions.
+/// Minimum number of tasks before the registry is asked again.
 const FEW: usize = 8;
 
-/// Tasks that nobody has taken.
+/// Tasks that no worker has taken.
 #[derive(Default)]
 pub(super) struct Queue {
     tasks: VecDeque<Task>,
-    /// The last tenant that was read from the registry; `None` when there are no more.
+    /// The last tenant that was read from the registry; `None` if there are no more.
     after: Option<i64>,
-    /// Another run was met, which is at work on the same tenants.
+    /// Another run that migrates the same tenants was met.
     contended: bool,
-    /// How many were taken since it was asked what the other run has done.
+    /// How many tasks were taken since the last query about the other run's progress.
     since: usize,
 }
 
 impl Queue {
-    /// Those that are there first, since they come first in the order.
+    /// Existing tenants first, since they come first in the order.
     pub(super) fn new(first: Overview, create: Vec<(i64, TenantName)>) -> Self {
         let mut queue = Self::default();
         queue.add_page(first);
@@ -52,7 +52,7 @@ impl Queue {
         queue
     }
 
-    /// Adds another page, in front of those that are to be created.
+    /// Adds another page, before the tenants to create.
     pub(super) fn add_page(&mut self, page: Overview) {
         self.after = page.last_id.filter(|_| page.is_full);
         let create = std::mem::take(&mut self.tasks);
@@ -60,19 +60,20 @@ impl Queue {
         self.tasks.extend(create);
     }
 
-    /// Behind which tenant the next page starts, when the tasks at hand are not enough to go on.
+    /// The tenant after which the next page starts, if the present tasks are not enough to continue.
     pub(super) fn wants_page(&self) -> Option<i64> {
         let is_used_up = !matches!(self.tasks.front(), Some(Task::Migrate(_)));
         self.after.filter(|_| is_used_up)
     }
 
-    /// Another run was met.
+    /// Notes that another run was met.
     pub(super) fn meet(&mut self) {
         self.contended = true;
     }
 
-    /// The tasks to ask about again, when another run was met: it may have done many of them. A few are not worth it.
-    pub(super) fn doubtful(&mut self) -> Option<Vec<Task>> {
+    /// The tasks to ask about again after another run was met, since it may have done many of them. A few are not worth
+    /// a query.
+    pub(super) fn uncertain(&mut self) -> Option<Vec<Task>> {
         if !self.contended || self.since < FEW || self.tasks.len() < FEW {
             return None;
         }
@@ -82,8 +83,8 @@ impl Queue {
         Some(tasks)
     }
 
-    /// Puts back those that are left of them. They are begun at any place: whoever goes through the same list in the same
-    /// order meets the other run at every tenant.
+    /// Puts the remaining tasks back. They are rotated to a random start, because two runs that go through a list in
+    /// the same order meet at every tenant.
     pub(super) fn put_back(&mut self, tasks: Vec<Task>) {
         let (mut migrate, mut create): (Vec<_>, Vec<_>) =
             tasks.into_iter().partition(|task| matches!(task, Task::Migrate(_)));
@@ -96,8 +97,19 @@ impl Queue {
         }
     }
 
-    /// Up to so many tasks.
-    pub(super) fn take(&mut self, limit: usize) -> Vec<Task> {
+    /// Takes at most this many tasks. New tenants are taken one by one, unless they may be created together.
+    pub(super) fn take_up_to(&mut self, limit: usize, create_together: bool) -> Vec<Task> {
+        let is_alone = |task: &Task| matches!(task, Task::Create { .. }) && !create_together;
+        let limit = self.tasks.iter().take(limit).position(is_alone).map_or(limit, |place| place.max(1));
+        self.take(limit)
+    }
+
+    /// The number of remaining tasks.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn take(&mut self, limit: usize) -> Vec<Task> {
         let tasks: Vec<_> = self.tasks.drain(..limit.min(self.tasks.len())).collect();
         self.since += tasks.len();
         tasks
@@ -107,7 +119,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Claim;
+    use crate::store::Claim;
 
     fn claims(ids: std::ops::Range<i64>) -> Overview {
         let tenants: Vec<_> = ids

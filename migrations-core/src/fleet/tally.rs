@@ -1,19 +1,17 @@
-//! What became of every tenant, how far the run is, and whether it should go on.
+//! The outcome for every tenant, the progress of the run, and whether it should continue.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::Progress;
-use crate::failure::Failure;
-use crate::interrupt::Interrupt;
-use crate::name::TenantName;
-use crate::report::{OutcomeKind, Report, TenantOutcome};
-use crate::retry::Mishaps;
-use crate::settings::Budget;
+use super::lock::lock;
+use crate::engine::Budget;
+use crate::names::TenantName;
+use crate::report::{Failure, OutcomeKind, Progress, Report, TenantOutcome};
+use crate::server::{Interrupt, TransientErrors};
 
-/// Counts, for all workers together.
+/// Counts for all workers together.
 pub(super) struct Tally {
     start: Instant,
     total: usize,
@@ -23,10 +21,10 @@ pub(super) struct Tally {
     stopped: AtomicBool,
     interrupt: Interrupt,
     results: Mutex<Results>,
-    pub(super) mishaps: Mishaps,
+    pub(super) errors: TransientErrors,
 }
 
-/// Under one lock, so that a budget is spent by exactly as many failures as it allows.
+/// Behind one lock, so that exactly as many failures as the budget allows are counted.
 #[derive(Default)]
 struct Results {
     entries: Vec<Entry>,
@@ -53,22 +51,22 @@ impl Tally {
             stopped: AtomicBool::new(false),
             interrupt: interrupt.clone(),
             results: Mutex::default(),
-            mishaps: Mishaps::default(),
+            errors: TransientErrors::default(),
         }
     }
 
-    /// So many of them are spare schemas, which are no tenants.
+    /// Notes that this many are spare schemas, which are not tenants.
     pub(super) fn with_spares(mut self, spares: usize) -> Self {
         self.spares = spares;
         self
     }
 
-    /// Whether no further tenant is to be taken: so much has failed, or the run was interrupted.
+    /// Whether no further tenant may be taken: too many have failed, or the run was interrupted.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed) || self.interrupt.is_raised()
     }
 
-    /// One more tenant is dealt with. The time left is what the tenants so far took, for as many as are left.
+    /// Counts one more finished tenant. The remaining time is extrapolated from the tenants so far.
     pub(super) fn advance(&self) -> Progress {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let left = self.total.saturating_sub(done);
@@ -77,7 +75,7 @@ impl Tally {
         Progress { done, total: self.total, remaining: Duration::from_secs_f64(remaining) }
     }
 
-    /// Writes down what became of a tenant.
+    /// Records a tenant's outcome.
     pub(super) fn add(
         &self,
         id: i64,
@@ -89,7 +87,7 @@ impl Tally {
         self.push(Entry { id, outcome: Some(TenantOutcome { tenant, kind, elapsed }), failure });
     }
 
-    /// Writes down a row of the registry that names no tenant.
+    /// Records a row of the registry that names no tenant.
     pub(super) fn add_unusable(&self, id: i64, failure: Failure) {
         self.push(Entry { id, outcome: None, failure: Some(failure) });
     }
@@ -106,13 +104,13 @@ impl Tally {
         results.entries.push(entry);
     }
 
-    /// Fills in the report, in registration order. Says whether some tenants were not dealt with.
+    /// Fills in the report, in registration order. Returns whether some tenants were not started.
     pub(super) fn fill(self, report: &mut Report) -> bool {
         let was_stopped = self.is_stopped();
         let mut entries = self.results.into_inner().unwrap_or_else(PoisonError::into_inner).entries;
         entries.sort_by_key(|entry| entry.id);
-        report.retries += self.mishaps.retries.into_inner();
-        report.lost_connections += self.mishaps.lost.into_inner();
+        report.retries += self.errors.retries();
+        report.lost_connections += self.errors.lost_connections();
         let left = self.total.saturating_sub(entries.len());
         let counts = &mut report.tenants;
         let is_spare = |entry: &&Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.tenant.is_spare());
@@ -146,17 +144,12 @@ impl Tally {
     }
 }
 
-/// A panic in another worker is reported when that worker is joined; the data is whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
 
     use super::*;
-    use crate::failure::Reason;
+    use crate::report::Reason;
     use crate::set::MigrationSet;
 
     #[test]

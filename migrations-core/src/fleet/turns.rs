@@ -1,20 +1,21 @@
-//! Who may hold two connections at a time.
+//! The permits to use two connections at a time.
 //!
-//! A migration outside a transaction takes a second connection while it keeps the first. Half of the workers may, so that a
-//! run needs half as many connections again as it has workers, and not twice as many. Behind a pooler one worker may at a
-//! time: how many connections it has cannot be known, and each would keep one and wait for another.
+//! A migration outside a transaction takes a second connection while it keeps the first. Half of the workers may do so,
+//! so that a run needs half as many connections again as it has workers, and not twice as many. Behind a pooler, one
+//! worker at a time may: the size of the pool cannot be known, and each worker would keep one connection and wait for
+//! another.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::tally::lock;
+use super::lock::lock;
 
-/// So many turns, at least one.
+/// A number of permits, at least one.
 pub(super) struct Turns {
     left: Mutex<usize>,
     given_back: Condvar,
 }
 
-/// One of them, given back when it is dropped.
+/// A permit, given back when it is dropped.
 pub(super) struct Turn<'a>(&'a Turns);
 
 impl Turns {
@@ -22,7 +23,7 @@ impl Turns {
         Self { left: Mutex::new(turns.max(1)), given_back: Condvar::new() }
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     pub(super) fn take(&self) -> Turn<'_> {
         let mut left = lock(&self.left);
         while *left == 0 {

@@ -1,25 +1,25 @@
-//! `BEGIN` and `COMMIT` in a migration. The framework has a transaction of its own around what it sends, so a block that is
-//! begun and committed means what happens anyway, and its key words are left out. What a file takes back, divides or asks
-//! of its transaction is refused.
+//! `BEGIN` and `COMMIT` in a migration. The framework sends a migration in a transaction of its own, so a block in it
+//! changes nothing, and its key words are left out. A statement that rolls a transaction back, sets a savepoint or asks
+//! for another transaction mode is refused.
 
 use std::ops::Range;
 
-use super::error::Problem;
+use super::problem::Problem;
 use super::statement::Statement;
 
-/// A migration's statements, with what begins and ends a block between them.
+/// A migration's statements, and the key words that begin and end blocks.
 pub(super) struct Blocks<'a> {
     parts: Vec<Part<'a>>,
 }
 
-/// A statement, or the end of one transaction and the beginning of another.
+/// A statement, or the beginning or end of a block.
 pub(super) enum Part<'a> {
     Statement(&'a Statement),
-    /// What follows is one transaction, up to the next boundary.
+    /// The parts after this one are one transaction, up to the next `Commit`.
     Begin(&'a Statement),
     Commit(&'a Statement),
-    /// A key word that changes nothing.
-    Nothing(&'a Statement),
+    /// A key word without effect.
+    Redundant(&'a Statement),
 }
 
 /// A statement that begins or ends a block.
@@ -32,24 +32,25 @@ enum Control {
 impl<'a> Blocks<'a> {
     pub(super) fn read(text: &str, statements: &'a [Statement]) -> Result<Self, (Problem, usize)> {
         let mut parts = Vec::new();
-        let (mut begun, mut is_from_within) = (None, false);
+        let (mut begun, mut expects_outer_transaction) = (None, false);
         for statement in statements {
             parts.push(match control(text, statement)? {
-                // For the server, a second one is a warning.
-                Some(Control::Begin) if begun.is_some() => Part::Nothing(statement),
+                // The server only warns of a second `BEGIN`.
+                Some(Control::Begin) if begun.is_some() => Part::Redundant(statement),
                 Some(Control::Begin) => {
                     begun = Some(parts.len());
                     Part::Begin(statement)
                 }
                 Some(Control::Commit) => {
-                    // A file that begins by ending a transaction is written for a tool which has one around it.
-                    is_from_within |= begun.take().is_none();
+                    // A file with a `COMMIT` before any `BEGIN` was written for a tool that opens a transaction around
+                    // it.
+                    expects_outer_transaction |= begun.take().is_none();
                     Part::Commit(statement)
                 }
                 None => Part::Statement(statement),
             });
         }
-        let open = begun.filter(|begun| !is_from_within && begun + 1 < parts.len());
+        let open = begun.filter(|begun| !expects_outer_transaction && begun + 1 < parts.len());
         match open.map(|begun| &parts[begun]) {
             Some(Part::Begin(statement)) => Err((Problem::NeverCommitted, statement.range.start)),
             _ => Ok(Self { parts }),
@@ -60,58 +61,58 @@ impl<'a> Blocks<'a> {
         &self.parts
     }
 
-    /// Where the key words stand.
+    /// The ranges of the key words.
     pub(super) fn key_words(&self) -> impl Iterator<Item = Range<usize>> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Begin(statement) | Part::Commit(statement) | Part::Nothing(statement) => {
+            Part::Begin(statement) | Part::Commit(statement) | Part::Redundant(statement) => {
                 Some(statement.range.clone())
             }
             Part::Statement(_) => None,
         })
     }
 
-    /// Whether one of these statements is committed before something else begins.
-    pub(super) fn divide_behind(&self, is_meant: impl Fn(&Statement) -> bool) -> bool {
+    /// Whether the file commits one of these statements before it goes on with another statement.
+    pub(super) fn commit_midway_after(&self, is_one: impl Fn(&Statement) -> bool) -> bool {
         let (mut is_open, mut is_committed) = (false, false);
         for part in &self.parts {
             match part {
                 Part::Statement(_) if is_committed => return true,
-                Part::Statement(statement) => is_open |= is_meant(statement),
+                Part::Statement(statement) => is_open |= is_one(statement),
                 Part::Commit(_) => is_committed |= is_open,
-                Part::Begin(_) | Part::Nothing(_) => {}
+                Part::Begin(_) | Part::Redundant(_) => {}
             }
         }
         false
     }
 
-    /// A statement whose effect ends with its block, when the file goes on behind that.
-    pub(super) fn ends_too_early(&self, text: &str) -> Option<(Problem, usize)> {
-        let mut ends_with_it = None;
+    /// A statement whose effect ends at the `COMMIT` of its block, when the file continues after that.
+    pub(super) fn outliving_effect(&self, text: &str) -> Option<(Problem, usize)> {
+        let mut ends_at_next_commit = None;
         for part in &self.parts {
             match part {
-                Part::Begin(_) => ends_with_it = None,
-                Part::Statement(statement) if ends_with_its_block(text, statement) => {
-                    ends_with_it.get_or_insert(*statement);
+                Part::Begin(_) => ends_at_next_commit = None,
+                Part::Statement(statement) if ends_at_commit(text, statement) => {
+                    ends_at_next_commit.get_or_insert(*statement);
                 }
                 _ => {}
             }
-            if let (Part::Commit(commit), Some(statement)) = (part, ends_with_it)
-                && self.goes_on_behind(commit)
+            if let (Part::Commit(commit), Some(statement)) = (part, ends_at_next_commit)
+                && self.continue_after(commit)
             {
-                let problem = Problem::EndsWithItsBlock { statement: statement.opening(text, 3) };
+                let problem = Problem::OutlivesItsBlock { statement: statement.opening(text, 3) };
                 return Some((problem, statement.range.start));
             }
         }
         None
     }
 
-    fn goes_on_behind(&self, commit: &Statement) -> bool {
-        let behind = |statement: &Statement| statement.range.start > commit.range.start;
-        self.parts.iter().any(|part| matches!(part, Part::Statement(statement) if behind(statement)))
+    fn continue_after(&self, commit: &Statement) -> bool {
+        let is_after = |statement: &Statement| statement.range.start > commit.range.start;
+        self.parts.iter().any(|part| matches!(part, Part::Statement(statement) if is_after(statement)))
     }
 }
 
-/// Settings that change how long something takes or what is told of it, and not what it does.
+/// Settings that change how long a statement may take or what the server reports of it, but not what it does.
 const HARMLESS: &[&str] = &[
     "lock_timeout",
     "statement_timeout",
@@ -121,8 +122,8 @@ const HARMLESS: &[&str] = &[
     "maintenance_work_mem",
 ];
 
-/// Whether what the statement sets or makes is gone with its transaction.
-pub(super) fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
+/// Whether what the statement sets or creates ends with its transaction.
+pub(super) fn ends_at_commit(text: &str, statement: &Statement) -> bool {
     let is_local = statement.words.iter().any(|word| word.is_name() && word.name(text) == "set_config")
         && statement.contains(text, "true");
     let is_harmless = || {
@@ -135,12 +136,12 @@ pub(super) fn ends_with_its_block(text: &str, statement: &Statement) -> bool {
         || is_local
 }
 
-/// Whether it makes a temporary table that its `COMMIT` drops or empties.
+/// Whether the statement creates a temporary table that the `COMMIT` drops or empties.
 pub(super) fn is_cleared_on_commit(text: &str, statement: &Statement) -> bool {
     statement.words.windows(2).any(|pair| pair[0].is(text, "on") && pair[1].is(text, "commit"))
 }
 
-/// Key words that begin a statement which no migration can hold.
+/// The first words of statements that no migration can hold.
 const REFUSED: &[&[&str]] = &[
     &["rollback"],
     &["abort"],
@@ -151,7 +152,7 @@ const REFUSED: &[&[&str]] = &[
     &["discard", "all"],
 ];
 
-/// What the statement does to the transaction it is in.
+/// What the statement does to the transaction in which it stands.
 fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Problem, usize)> {
     let start = statement.range.start;
     let is = |index: usize, want: &str| statement.words.get(index).is_some_and(|word| word.is(text, want));
@@ -164,7 +165,7 @@ fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Proble
             .map(|word| text[word.range.clone()].to_ascii_lowercase())
             .filter(|word| word != ",")
             .collect();
-        return if is_what_happens_anyway(&modes) {
+        return if are_the_frameworks(&modes) {
             Ok(Some(Control::Begin))
         } else {
             Err((Problem::TransactionMode { statement: text[statement.range.clone()].to_owned() }, start))
@@ -183,8 +184,8 @@ fn control(text: &str, statement: &Statement) -> Result<Option<Control>, (Proble
     }
 }
 
-/// Whether these modes are the ones that every transaction of the framework has.
-fn is_what_happens_anyway(modes: &[String]) -> bool {
+/// Whether these modes are those of every transaction of the framework.
+fn are_the_frameworks(modes: &[String]) -> bool {
     let modes = modes.join(" ");
     ["isolation level read committed", "read write", "not deferrable"]
         .iter()
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_is_what_happens_anyway_is_understood() {
+    fn a_block_with_the_frameworks_own_modes_is_understood() {
         for text in
             ["BEGIN", "begin work", "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE", "START TRANSACTION"]
         {
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_something_else_is_refused() {
+    fn other_transaction_control_is_refused() {
         for text in [
             "ROLLBACK",
             "ROLLBACK TO x",
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_it_is_let_through() {
+    fn text_that_only_looks_like_transaction_control_is_let_through() {
         for text in ["UPDATE t SET begin = 1", "SELECT 'COMMIT'", "DO $$ BEGIN NULL; END $$", "COMMIT PREPARED 'x'"] {
             assert_eq!(found(text), Ok(None), "{text}");
         }

@@ -1,16 +1,16 @@
-//! Text that no migration can hold: what servers read differently, what needs a data stream, and what is for psql.
+//! Text that no migration can hold: text that servers read differently, `COPY` with a data stream, and psql's commands.
 
-use super::error::Problem;
+use super::problem::Problem;
 use super::statement::{Statement, WordKind};
 
-/// `COPY` from or to the client, which no script has a stream for.
-pub(super) fn copies_a_stream(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
-    let streams = statement.contains(text, "stdin") || statement.contains(text, "stdout");
-    (statement.starts_with(text, &["copy"]) && streams).then_some((Problem::CopyStream, statement.range.start))
+/// `COPY` from or to the client, for which a script has no data stream.
+pub(super) fn copy_stream(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
+    let has_stream = statement.contains(text, "stdin") || statement.contains(text, "stdout");
+    (statement.starts_with(text, &["copy"]) && has_stream).then_some((Problem::CopyStream, statement.range.start))
 }
 
-/// A line for psql itself.
-pub(super) fn is_of_psql(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
+/// A line that is a command of psql.
+pub(super) fn psql_command(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
     let backslash = statement.words.iter().position(|word| word.is_symbol(text, "\\"))?;
     let at = statement.words[backslash].range.start;
     let begins_a_line = text[..at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
@@ -18,8 +18,8 @@ pub(super) fn is_of_psql(text: &str, statement: &Statement) -> Option<(Problem, 
     begins_a_line.then_some((Problem::PsqlCommand { command }, at))
 }
 
-/// Text that PostgreSQL's versions, or ours and theirs, split differently into words: what is a string to one could be a
-/// statement to another.
+/// Text that the versions of PostgreSQL, or the server and this crate, split into words differently: a string for one
+/// of them could be a statement for another.
 pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
     statement.words.windows(2).find_map(|words| {
         let [(first, before), (second, next)] = [&words[0], &words[1]].map(|word| (&text[word.range.clone()], word));
@@ -28,12 +28,12 @@ pub(super) fn ambiguous(text: &str, statement: &Statement) -> Option<(Problem, u
         }
         let is_number = first.starts_with(|c: char| c.is_ascii_digit() || c == '.');
         if is_number && before.range.end == next.range.start && next.kind != WordKind::Symbol {
-            let what = "a number goes on with what is no digit";
+            let what = "a number is followed directly by something other than a digit";
             return Some((Problem::Ambiguous { what }, before.range.start));
         }
         // <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS>
         let has_escapes = first.starts_with(['e', 'E']) && second.starts_with('\'');
-        let what = "a string with escapes goes on behind white space";
+        let what = "a string with escapes continues after white space";
         has_escapes.then_some((Problem::Ambiguous { what }, before.range.start))
     })
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_found() {
-        let copies = |text: &str| copies_a_stream(text, &split(text).unwrap_or_default()[0]).is_some();
+        let copies = |text: &str| copy_stream(text, &split(text).unwrap_or_default()[0]).is_some();
         assert!(copies("COPY t FROM STDIN") && copies("copy (SELECT 1) to stdout"));
         assert!(!copies("COPY t FROM '/srv/rows.csv'"));
     }

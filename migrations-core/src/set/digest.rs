@@ -1,14 +1,14 @@
-//! The digest chain: a schema's whole applied state as one number.
+//! The digest chain: everything that is applied to a schema as one number.
 //!
 //! `digest[k]` covers the first `k` migrations: `digest[k] = hash(digest[k - 1], version[k], checksum[k])`. Two schemas
-//! with the same digest have the same history, so a plan compares numbers where it would have to read histories.
+//! with the same digest have the same history, so a plan compares numbers and need not read histories.
 
 use std::fmt;
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-/// What has been applied to a schema, as one number.
+/// The migrations that are applied to a schema, as one number.
 ///
 /// ```
 /// use migrations_core::Digest;
@@ -25,7 +25,7 @@ impl Digest {
     /// Nothing is applied.
     pub const EMPTY: Self = Self(0);
 
-    /// This state with one more migration on top.
+    /// The digest after one more migration.
     #[must_use]
     pub fn then(self, version: i64, checksum: u64) -> Self {
         let mut hasher = SipHasher13::new();
@@ -35,12 +35,12 @@ impl Digest {
         Self(hasher.finish())
     }
 
-    /// As the registry stores it: `bigint` has no unsigned form, so the bits are kept and the sign means nothing.
+    /// The number that the registry stores. `bigint` has no unsigned form, so the sign has no meaning.
     pub(crate) fn to_sql(self) -> i64 {
         self.0.cast_signed()
     }
 
-    /// From what the registry stores.
+    /// The digest that the registry stores as this number.
     pub(crate) fn from_sql(value: i64) -> Self {
         Self(value.cast_unsigned())
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Digest {
 mod tests {
     use super::*;
 
-    /// Digests are stored in databases: a release that computes another number would send every fleet the slow way.
+    /// Databases store digests: after a release that computes other ones, every run would have to read every history.
     #[test]
     fn the_hash_is_the_same_in_every_release() {
         assert_eq!(Digest::EMPTY.then(1, 2).then(20_260_131_120_000, u64::MAX).to_string(), "4ee1ca15967b7709");

@@ -1,20 +1,21 @@
-//! `CREATE EXTENSION`. An extension is the database's, so a tenant's migration cannot create one: where it is there, the
-//! statement is done; where it is not, it is created once, before the tenants (`extensions`).
+//! `CREATE EXTENSION`. An extension belongs to the database, so a tenant's migration cannot create one. If the
+//! extension exists, the statement has nothing to do; if not, the run creates it once, before the tenants
+//! (`extensions`).
 
 use std::ops::Range;
 
 use super::statement::Statement;
 
-/// An extension that a migration asks for.
+/// An extension that a migration creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Extension {
     pub(crate) name: String,
-    /// Where the statement stands in the migration's text.
+    /// The statement's range in the migration's text.
     pub(crate) range: Range<usize>,
-    /// The schema that the statement puts it into.
+    /// The schema that the statement names for it.
     pub(crate) schema: Option<String>,
-    /// Where its name does: behind `CREATE EXTENSION` and perhaps `IF NOT EXISTS`.
-    name_at: usize,
+    /// Where the name stands: after `CREATE EXTENSION` and perhaps `IF NOT EXISTS`.
+    name_offset: usize,
 }
 
 impl Extension {
@@ -25,7 +26,7 @@ impl Extension {
         let words = &statement.words[2..];
         let is = |index: usize, want: &str| words.get(index).is_some_and(|word| word.is(text, want));
         let name = words.get(if is(0, "if") && is(1, "not") && is(2, "exists") { 3 } else { 0 })?;
-        // A name with escapes is the server's to read.
+        // Only the server reads a name with escapes.
         if !name.is_name() || text[name.range.clone()].to_ascii_lowercase().starts_with("u&") {
             return None;
         }
@@ -34,13 +35,13 @@ impl Extension {
             name: name.name(text),
             schema: schema.map(|schema| schema.name(text)),
             range: statement.range.clone(),
-            name_at: name.range.start,
+            name_offset: name.range.start,
         })
     }
 
-    /// The statement as it is sent: harmless where the extension is there.
+    /// The statement as it is sent, which does nothing if the extension exists.
     pub(crate) fn statement(&self, text: &str) -> String {
-        format!("CREATE EXTENSION IF NOT EXISTS {}", &text[self.name_at..self.range.end])
+        format!("CREATE EXTENSION IF NOT EXISTS {}", &text[self.name_offset..self.range.end])
     }
 }
 

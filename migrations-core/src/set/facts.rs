@@ -1,23 +1,42 @@
-//! What a migration's text tells of its costs: how many locks it is going to hold, and which tables it makes and refers to.
+//! What a migration's text tells about its costs: how many locks it will hold, which tables it creates, and to which it
+//! refers.
 //!
-//! Estimates for warnings. Nothing that has to be right depends on them.
+//! Most are estimates for warnings. What several tenants may share a transaction for is decided by them too, and there
+//! they err on the side of caution.
 
 use super::statement::{Statement, Word};
 
-/// What is known of a migration without running it.
+/// Estimates about a migration that has not run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// Locks that it holds until the end of the transaction, about.
+    /// Roughly how many locks it holds until the end of the transaction.
     pub(crate) locks: usize,
     /// Tables that it creates.
     pub(crate) creates: Vec<String>,
     /// Tables that it refers to with foreign keys.
     pub(crate) references: Vec<String>,
+    /// Whether it may refer to a table of another schema by name: a foreign key is written with a schema, or in a text
+    /// that is put together when it runs.
+    pub(crate) may_refer_elsewhere: bool,
+    /// Whether it may change how long its statements wait or run.
+    pub(crate) may_set_timeouts: bool,
 }
 
 impl Facts {
     pub(super) fn of(text: &str, statements: &[Statement]) -> Self {
-        let mut facts = Self::default();
+        let lower = text.to_ascii_lowercase();
+        let references = || lower.match_indices("references").map(|(at, word)| &lower[at + word.len()..]);
+        let is_qualified = |behind: &str| {
+            let name =
+                behind.trim_start().split(|c: char| c == '(' || c == ',' || c == ';' || c.is_whitespace()).next();
+            name.is_some_and(|name| name.contains('.'))
+        };
+        let mut facts = Self {
+            may_refer_elsewhere: references().any(is_qualified)
+                || references().count() > 0 && lower.contains("execute"),
+            may_set_timeouts: lower.contains("timeout") || lower.contains("set_config"),
+            ..Self::default()
+        };
         for statement in statements {
             facts.locks += locks(text, statement);
             facts.creates.extend(created_table(text, statement));
@@ -27,7 +46,7 @@ impl Facts {
     }
 }
 
-/// A table comes with its TOAST table and the index of that, an index for its key, and often a sequence.
+/// A new table has a TOAST table with an index, an index for its key, and often a sequence.
 fn locks(text: &str, statement: &Statement) -> usize {
     let creates = statement.starts_with(text, &["create"]);
     let of = |word| statement.words.iter().take(5).any(|w| w.is(text, word));

@@ -1,9 +1,9 @@
-//! A migration's name: `V{version}__{snake_name}`, as refinery reads it, but strict: nothing is skipped, and nothing
-//! behind the name is ignored.
+//! A migration's name: `V{version}__{snake_name}`, as refinery reads it, but strictly: no file is skipped, and nothing
+//! after the name is ignored.
 
-use super::error::Problem;
+use super::problem::Problem;
 
-/// The version and the name that `stem` spells.
+/// The version and the name in `stem`.
 pub(super) fn parse(stem: &str) -> Result<(i64, String), Problem> {
     if let Some(rest) = stem.strip_prefix('U')
         && rest.starts_with(|c: char| c.is_ascii_digit())

@@ -1,46 +1,46 @@
-//! What a tenant's migration may not touch: anything that is not the tenant's.
+//! Finds what a tenant's migration may not change: anything that is not the tenant's.
 //!
-//! A name with a schema in front of it is the same in every tenant, so a migration that changes what it names changes it
-//! for all. Reading shared tables, referring to them with foreign keys and using their types and functions is fine. What
-//! a migration puts together while it runs (`EXECUTE`) cannot be seen here.
+//! A name qualified with a schema means the same object in every tenant, so every tenant's migration would change it.
+//! A migration may read shared tables, refer to them with foreign keys, and use shared types and functions. This module
+//! does not see statements that a migration builds while it runs (`EXECUTE`).
 //!
-//! The text is parsed by `squawk-syntax`. Text it cannot parse is left to the server, which knows better.
+//! `squawk-syntax` parses the text. Text that it cannot parse is left to the server.
 
 use std::ops::Range;
 
 use squawk_syntax::ast::AstNode;
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
-/// A change to another schema.
+/// An isolation violation: a change to another schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trespass {
-    /// The schema that is named.
+pub(super) struct Violation {
+    /// The schema in the statement.
     pub(super) schema: String,
-    /// Where it is named.
+    /// Where the schema stands.
     pub(super) offset: usize,
 }
 
 /// The first change to a schema that is not among the allowed ones.
-pub(super) fn check(sql: &str, statements: &[Range<usize>], allowed: &[String]) -> Option<Trespass> {
+pub(super) fn check(sql: &str, statements: &[Range<usize>], allowed: &[String]) -> Option<Violation> {
     let suspects = statements.iter().filter(|range| can_name_a_schema(&sql[(*range).clone()]));
     let found = suspects.flat_map(|range| {
-        let found = on_a_stack_of_its_own(&sql[range.clone()]);
-        found.into_iter().map(|trespass| Trespass { offset: range.start + trespass.offset, ..trespass })
+        let found = find_on_deep_stack(&sql[range.clone()]);
+        found.into_iter().map(|violation| Violation { offset: range.start + violation.offset, ..violation })
     });
-    // `pg_temp` is the session's own, and gone behind the migration.
+    // `pg_temp` belongs to the session, and is dropped after the migration.
     found
-        .filter(|trespass| trespass.schema != "pg_temp" && !allowed.contains(&trespass.schema))
-        .min_by_key(|trespass| trespass.offset)
+        .filter(|violation| violation.schema != "pg_temp" && !allowed.contains(&violation.schema))
+        .min_by_key(|violation| violation.offset)
 }
 
-/// Whether there is anything to parse for. Most statements name no schema, and need no tree.
+/// Whether the statement can name a schema. Most do not, and need not be parsed.
 fn can_name_a_schema(statement: &str) -> bool {
     statement.contains('.') || statement.to_ascii_lowercase().contains("schema")
 }
 
-/// The parser descends into whatever is nested, so a long expression needs a deep stack. Text beyond all measure is left
-/// to the server, which has a limit of its own, and so is text that the parser gives up on.
-fn on_a_stack_of_its_own(statement: &str) -> Vec<Trespass> {
+/// Parses a statement on a stack of its own: the parser is recursive, so a long expression needs a deep stack. A text
+/// that is too long for that, or on which the parser gives up, is left to the server, which has a limit of its own.
+fn find_on_deep_stack(statement: &str) -> Vec<Violation> {
     const DEEPEST: usize = 1 << 30;
     const PER_BYTE: usize = 8 << 10;
 
@@ -54,13 +54,13 @@ fn on_a_stack_of_its_own(statement: &str) -> Vec<Trespass> {
     })
 }
 
-fn find(statement: &str) -> Vec<Trespass> {
+fn find(statement: &str) -> Vec<Violation> {
     let parsed = SourceFile::parse(statement);
     let mut found = Vec::new();
-    // A routine's body is not run when it is defined, whether it is a string or not.
+    // The definition of a routine does not run its body, whether the body is a string or not.
     let is_run = |node: &SyntaxNode| {
-        let mut around = node.ancestors().skip(1);
-        !around.any(|node| matches!(node.kind(), SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE))
+        let mut ancestors = node.ancestors().skip(1);
+        !ancestors.any(|node| matches!(node.kind(), SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE))
     };
     for node in parsed.tree().syntax().descendants().filter(|node| changes(node.kind()) && is_run(node)) {
         targets(&node, &mut found);
@@ -134,39 +134,39 @@ fn reads(kind: SyntaxKind) -> bool {
         )
 }
 
-/// The schemas of what a statement changes.
-fn targets(node: &SyntaxNode, found: &mut Vec<Trespass>) {
+/// Collects the schemas of everything that a statement changes.
+fn targets(node: &SyntaxNode, found: &mut Vec<Violation>) {
     for child in node.children() {
         match child.kind() {
             kind if reads(kind) => {}
             SyntaxKind::PATH | SyntaxKind::PATH_REF => {
-                // `schema.name`: the path in front of the last segment.
+                // `schema.name`: the path before the last segment.
                 if let Some(qualifier) = child.children().find(|part| part.kind() == SyntaxKind::PATH_REF) {
-                    found.push(trespass(&qualifier));
+                    found.push(violation(&qualifier));
                 }
             }
-            // `schema.table.column`: the path in front of the table.
+            // `schema.table.column`: the path before the table.
             SyntaxKind::QUALIFIED_COLUMN_NAME_REF => child.children().for_each(|column| targets(&column, found)),
-            SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => found.push(trespass(&child)),
+            SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => found.push(violation(&child)),
             _ => targets(&child, found),
         }
     }
 }
 
-fn trespass(node: &SyntaxNode) -> Trespass {
+fn violation(node: &SyntaxNode) -> Violation {
     let text = node.text().to_string();
     let text = text.trim();
     let schema = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => text.to_ascii_lowercase(),
     };
-    Trespass { schema, offset: node.text_range().start().into() }
+    Violation { schema, offset: node.text_range().start().into() }
 }
 
-/// Where a statement names the schema of what it changes.
+/// The offsets at which a statement names the schema of something that it changes.
 #[cfg(test)]
 pub(super) fn schemas(statement: &str) -> Vec<usize> {
-    let mut offsets: Vec<_> = on_a_stack_of_its_own(statement).into_iter().map(|found| found.offset).collect();
+    let mut offsets: Vec<_> = find_on_deep_stack(statement).into_iter().map(|found| found.offset).collect();
     offsets.sort_unstable();
     offsets.dedup();
     offsets
@@ -176,13 +176,13 @@ pub(super) fn schemas(statement: &str) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn trespass(sql: &str, allowed: &[String]) -> Option<Trespass> {
+    fn violation(sql: &str, allowed: &[String]) -> Option<Violation> {
         let statements = super::super::statement::split(sql).unwrap_or_default();
         check(sql, &statements.into_iter().map(|statement| statement.range).collect::<Vec<_>>(), allowed)
     }
 
     fn schema(sql: &str) -> Option<String> {
-        trespass(sql, &[]).map(|trespass| trespass.schema)
+        violation(sql, &[]).map(|violation| violation.schema)
     }
 
     #[test]
@@ -286,8 +286,8 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_schema_is_not_a_trespass_and_the_first_one_is_named() {
+    fn an_allowed_schema_is_no_violation_and_the_first_violation_is_named() {
         let sql = "DELETE FROM a.t; DELETE FROM b.t; DELETE FROM c.t";
-        assert_eq!(trespass(sql, &["a".to_owned()]), Some(Trespass { schema: "b".into(), offset: 29 }));
+        assert_eq!(violation(sql, &["a".to_owned()]), Some(Violation { schema: "b".into(), offset: 29 }));
     }
 }

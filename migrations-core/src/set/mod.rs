@@ -1,19 +1,39 @@
-//! A migration set: what is compiled into the binary, checked and in order.
+//! A migration set: the migrations that are compiled into the binary, checked and in order.
 //!
-//! Everything that can be known without a database is checked here: names, versions, directives and text when a migration
-//! is added, statements that it cannot hold when the set is used, since exceptions for files that are applied already are
-//! made in code. It does not touch a server.
+//! This module checks everything that can be known without a server. It checks names, versions and quotes when a
+//! migration is added, and directives and statements when the set is used, because code can still make an exception for
+//! a file that is already applied.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `excerpt` | a place in a migration, and how it is shown |
+//! | `problem`, `error` | everything that can be wrong with a set, and the error that says so |
+//! | `running_hash`, `digest` | hashes of texts, and the digest chain of a set |
+//! | `file_name` | a migration's name |
+//! | `statement` | the statements of a text, by PostgreSQL's lexical rules |
+//! | `directives` | comments above the first statement that say how a migration runs |
+//! | `check`, `session`, `extension`, `blocks`, `isolation` | what a statement says, sets, creates, opens or changes |
+//! | `targets` | where the schema is written before a name |
+//! | `outside` | the units of a migration that runs outside a transaction |
+//! | `facts` | what a migration's text tells about its costs |
+//! | `reading` | what a migration's text means: what is sent, left out or refused |
+//! | `migration` | one migration |
 
 mod blocks;
 mod check;
 mod digest;
+mod directives;
 mod error;
+mod excerpt;
 mod extension;
 mod facts;
 mod file_name;
 mod isolation;
 mod migration;
 mod outside;
+mod problem;
+mod reading;
+mod running_hash;
 mod session;
 mod statement;
 mod targets;
@@ -24,15 +44,20 @@ use include_dir::{Dir, DirEntry};
 
 pub use digest::Digest;
 pub use error::SetError;
+pub use excerpt::Excerpt;
 pub(crate) use extension::Extension;
 pub use migration::Migration;
 pub(crate) use migration::Whose;
 pub(crate) use outside::{Action, Kind, Unit, drop_index};
+pub use problem::SetErrorKind;
+pub(crate) use running_hash::write as hash_text;
 pub(crate) use targets::Qualified;
 
-use error::Problem;
+use crate::names::NameError;
 
-/// The name of a set, as in `shared` or `tenant`: a word for messages and for the registry.
+use problem::Problem;
+
+/// The name of a set, such as `shared` or `tenant`, for messages and for the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SetName(String);
 
@@ -51,18 +76,19 @@ impl fmt::Display for SetName {
 
 /// A set of migrations in the order of their versions.
 ///
-/// Files come from [`include_dir!`](include_dir::include_dir), migrations written in Rust from
-/// [`with_migration`](Self::with_migration); one set can hold both.
+/// A set holds files that are embedded with [`include_dir!`](include_dir::include_dir), migrations given as text
+/// ([`with_sql`](Self::with_sql)) and migrations that Rust code writes ([`with_migration`](Self::with_migration)), in
+/// any mixture.
 ///
-/// `include_dir!` does not notice a file that is added to its folder. A crate that embeds one needs a `build.rs` that
-/// prints `cargo::rerun-if-changed=` and the folder.
+/// `include_dir!` does not notice a file that is added to its folder. A crate that embeds a folder needs a `build.rs`
+/// that prints `cargo::rerun-if-changed=` with the folder's name.
 ///
 /// ```
 /// use migrations_core::MigrationSet;
 ///
 /// let set = MigrationSet::new("tenant")?
-///     .with_migration("V1__notes", || "CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL)".to_owned())?
-///     .with_migration("V2__authors", || "ALTER TABLE notes ADD COLUMN author text".to_owned())?;
+///     .with_sql("V1__notes", "CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL)")?
+///     .with_sql("V2__authors", "ALTER TABLE notes ADD COLUMN author text")?;
 /// assert_eq!(set.latest(), Some(2));
 /// # Ok::<(), migrations_core::Error>(())
 /// ```
@@ -79,83 +105,122 @@ impl MigrationSet {
     ///
     /// # Errors
     ///
-    /// When the name is not made of `a-z`, `0-9`, `-` and `_`.
-    pub fn new(name: &str) -> Result<Self, crate::Error> {
+    /// When the name is empty or has characters other than `a-z`, `0-9`, `-` and `_`.
+    pub fn new(name: &str) -> Result<Self, SetError> {
         let good = !name.is_empty() && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_'));
         if !good {
-            return Err(SetError::file(name, name, Problem::SetName).into());
+            return Err(SetError::file(name, name, Problem::SetName));
         }
         Ok(Self { name: SetName(name.to_owned()), migrations: Vec::new(), digests: vec![Digest::EMPTY] })
     }
 
-    /// The set in a folder that is embedded with `include_dir!`, sub-folders included.
+    /// A set without migrations, whose name is spelled in this crate.
+    pub(crate) fn empty(name: &'static str) -> Self {
+        Self { name: SetName(name.to_owned()), migrations: Vec::new(), digests: vec![Digest::EMPTY] }
+    }
+
+    /// The set in a folder that is embedded with `include_dir!`, including its sub-folders.
     ///
-    /// Every file must be a migration, named `V{version}__{snake_name}.sql`; only files whose names start with a dot
-    /// are passed over.
+    /// Every file must be a migration named `V{version}__{snake_name}.sql`. Files whose names start with a dot are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// A [`SetError`] for the first file that is misnamed, not UTF-8, has a version that another one has, an unknown
-    /// directive, or a quote that is never closed. Whether each can be run is for [`check`](Self::check) to say, since
-    /// what is said of a migration in code, behind this call, can change it.
-    pub fn from_dir(name: &str, dir: &Dir<'_>) -> Result<Self, crate::Error> {
+    /// A [`SetError`] for the first file that is misnamed, is not UTF-8, contains a NUL byte or a quote that is never
+    /// closed, or has the version of another file. Directives and statements are left to [`check`](Self::check),
+    /// because a later call can make an exception for a migration.
+    pub fn from_dir(name: &str, dir: &Dir<'_>) -> Result<Self, SetError> {
         let mut set = Self::new(name)?;
         set.add_dir(dir)?;
         Ok(set)
     }
 
-    /// Adds a migration that is written in Rust, usually with barrel. `sql` is called once, here.
+    /// Adds a migration given as text, such as a `String` or what `include_str!` returns. It is read like a file.
     ///
-    /// What it returns is covered by the migration's checksum: it must be the same in every run.
+    /// ```
+    /// use migrations_core::MigrationSet;
+    ///
+    /// let set = MigrationSet::new("shared")?
+    ///     .with_sql("V1__plans", "CREATE TABLE plans (code text PRIMARY KEY)")?
+    ///     .with_sql("V2__free", "INSERT INTO plans VALUES ('free')")?;
+    /// assert_eq!(set.migrations()[1].title(), "V2__free");
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// A [`SetError`], as in [`from_dir`](Self::from_dir).
-    pub fn with_migration(mut self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, crate::Error> {
-        self.add(title, title, &sql())?;
+    pub fn with_sql(mut self, title: &str, text: impl Into<String>) -> Result<Self, SetError> {
+        self.add(title, title, &text.into())?;
         Ok(self)
     }
 
-    /// Lets a migration change another schema, as `-- migrate: allow-schema NAME` on top of its file does. For a file that
-    /// is applied already: its text, and so its checksum, has to stay.
+    /// Adds a migration that Rust code writes, usually with barrel. `sql` is called once, here.
+    ///
+    /// The migration's checksum covers the text that `sql` returns, so the text must be the same in every run.
+    ///
+    /// ```
+    /// use migrations_core::MigrationSet;
+    ///
+    /// let columns = ["author", "editor"];
+    /// let set = MigrationSet::new("tenant")?
+    ///     .with_sql("V1__notes", "CREATE TABLE notes (id bigint PRIMARY KEY)")?
+    ///     .with_migration("V2__people", || {
+    ///         columns.map(|column| format!("ALTER TABLE notes ADD COLUMN {column} text;")).join("\n")
+    ///     })?;
+    /// assert_eq!(set.latest(), Some(2));
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`SetError`], as in [`from_dir`](Self::from_dir).
+    pub fn with_migration(self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, SetError> {
+        self.with_sql(title, sql())
+    }
+
+    /// Lets a migration change another schema, as `-- migrate: allow-schema NAME` on top of its file does. This is for
+    /// a file that is already applied, whose text has to stay because its checksum is recorded.
     ///
     /// ```
     /// use migrations_core::MigrationSet;
     ///
     /// let set = MigrationSet::new("tenant")?
-    ///     .with_migration("V1__report", || "CREATE TABLE reporting.tenants (name text)".to_owned())?
+    ///     .with_sql("V1__report", "CREATE TABLE reporting.tenants (name text)")?
     ///     .allow_schema("V1__report", "reporting")?;
     /// # Ok::<(), migrations_core::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// When the set has no migration of this title, or the schema is not a name.
-    pub fn allow_schema(mut self, title: &str, schema: &str) -> Result<Self, crate::Error> {
-        let schema = schema.parse()?;
+    /// When the set has no migration of this title, or `schema` is not a valid name.
+    pub fn allow_schema(mut self, title: &str, schema: &str) -> Result<Self, SetError> {
+        let bad = |error: NameError| SetError::file(self.name.as_str(), title, Problem::SchemaName(error.to_string()));
+        let schema = schema.parse().map_err(bad)?;
         self.migration_mut(title)?.allow_schema(&schema);
         Ok(self)
     }
 
-    /// Lets a migration change what no schema holds, as `-- migrate: allow-database` on top of its file does: extensions,
-    /// settings of the database, publications, default privileges of all schemas. For a file that is applied already.
+    /// Lets a migration change what belongs to no schema, as `-- migrate: allow-database` on top of its file does:
+    /// extensions, settings of the database, publications, default privileges of all schemas. This is for a file that
+    /// is already applied.
     ///
     /// # Errors
     ///
     /// When the set has no migration of this title.
-    pub fn allow_database(mut self, title: &str) -> Result<Self, crate::Error> {
+    pub fn allow_database(mut self, title: &str) -> Result<Self, SetError> {
         self.migration_mut(title)?.allow_database();
         Ok(self)
     }
 
-    /// Runs a migration statement by statement, as `-- migrate: no-transaction` on top of its file does. For a file that is
-    /// applied already.
+    /// Runs a migration statement by statement, as `-- migrate: no-transaction` on top of its file does. This is for a
+    /// file that is already applied.
     ///
     /// ```
     /// use migrations_core::MigrationSet;
     ///
     /// let set = MigrationSet::new("tenant")?
-    ///     .with_migration("V1__index", || "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON notes (body)".to_owned())?
+    ///     .with_sql("V1__index", "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON notes (body)")?
     ///     .no_transaction("V1__index")?;
     /// assert!(set.migrations()[0].is_outside_a_transaction());
     /// # set.check()?;
@@ -165,32 +230,33 @@ impl MigrationSet {
     /// # Errors
     ///
     /// When the set has no migration of this title.
-    pub fn no_transaction(mut self, title: &str) -> Result<Self, crate::Error> {
-        self.migration_mut(title)?.leave_the_transaction(false);
+    pub fn no_transaction(mut self, title: &str) -> Result<Self, SetError> {
+        self.migration_mut(title)?.run_outside_a_transaction(false);
         Ok(self)
     }
 
-    /// Runs a migration statement by statement, and takes those that cannot run in a transaction for safe to repeat after
-    /// a crash, as `-- migrate: no-transaction idempotent` on top of its file does. For a file that is applied already.
+    /// Runs a migration statement by statement, as `-- migrate: no-transaction idempotent` on top of its file does: its
+    /// author vouches that the statements that cannot run inside a transaction are safe to repeat after a crash. This
+    /// is for a file that is already applied.
     ///
     /// # Errors
     ///
     /// When the set has no migration of this title.
-    pub fn idempotent(mut self, title: &str) -> Result<Self, crate::Error> {
-        self.migration_mut(title)?.leave_the_transaction(true);
+    pub fn idempotent(mut self, title: &str) -> Result<Self, SetError> {
+        self.migration_mut(title)?.run_outside_a_transaction(true);
         Ok(self)
     }
 
-    /// Runs this SQL in place of a migration's file, which keeps its name and its checksum. For a file that is applied already,
-    /// cannot be edited, and holds what is refused: `COPY … FROM stdin` as `INSERT`s, for one. Schemas that have the file
-    /// are not touched; the SQL is for those that lack it, and has to do what the file did. It may have directives of its own;
-    /// other exceptions for the migration are to be made behind this one.
+    /// Runs this SQL in place of a migration's file, which keeps its name and its checksum. This is for a file that is
+    /// already applied and holds a statement that is refused: `INSERT` can replace `COPY … FROM stdin`, for example.
+    /// Schemas to which the file is applied do not change; the SQL runs in all others, and must do what the file did.
+    /// It may have directives of its own. Make other exceptions for the migration after this call.
     ///
     /// ```
     /// use migrations_core::MigrationSet;
     ///
     /// let set = MigrationSet::new("tenant")?
-    ///     .with_migration("V1__plans", || "CREATE TABLE t (n int); COPY t FROM stdin;".to_owned())?
+    ///     .with_sql("V1__plans", "CREATE TABLE t (n int); COPY t FROM stdin;")?
     ///     .run_instead("V1__plans", || "CREATE TABLE t (n int); INSERT INTO t VALUES (1)".to_owned())?;
     /// # set.check()?;
     /// # Ok::<(), migrations_core::Error>(())
@@ -198,35 +264,35 @@ impl MigrationSet {
     ///
     /// # Errors
     ///
-    /// When the set has no migration of this title, and a [`SetError`], as in [`with_migration`](Self::with_migration).
-    pub fn run_instead(mut self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, crate::Error> {
+    /// When the set has no migration of this title, and a [`SetError`] for the SQL, as in [`with_sql`](Self::with_sql).
+    pub fn run_instead(mut self, title: &str, sql: impl FnOnce() -> String) -> Result<Self, SetError> {
         let set = self.name.clone();
         self.migration_mut(title)?.run_instead(set.as_str(), &sql())?;
         Ok(self)
     }
 
-    /// Lets a tenant's migration set its own `search_path` or role, as in `SET search_path = …` and `RESET ROLE`. For a
-    /// file that is applied already and cannot be edited. What it sets holds until its end. Names that it changes are
-    /// the tenant's all the same, unless it is [`as_written`](Self::as_written) too.
+    /// Lets a tenant's migration set its own `search_path` or role, as in `SET search_path = …` and `RESET ROLE`. This
+    /// is for a file that is already applied. The settings hold until the end of the file. The names that it changes
+    /// still get the tenant's schema, unless the migration is sent [`as_written`](Self::as_written) too.
     ///
     /// # Errors
     ///
     /// When the set has no migration of this title.
-    pub fn allow_settings(mut self, title: &str) -> Result<Self, crate::Error> {
+    pub fn allow_settings(mut self, title: &str) -> Result<Self, SetError> {
         self.migration_mut(title)?.allow_settings();
         Ok(self)
     }
 
-    /// Sends a migration as it is written, without its schema in front of the names that it changes. For a file that is
-    /// applied already, cannot be edited, and changed a shared table by its bare name; such a file is also to be named in
-    /// [`allow_schema`](Self::allow_schema). An unqualified name falls through to what all tenants share wherever the tenant
-    /// has nothing of that name, so this is to be used for no other file.
+    /// Sends a migration as it is written, without the schema before the names that it changes. This is for a file that
+    /// is already applied and changes a shared table by its unqualified name; it needs
+    /// [`allow_schema`](Self::allow_schema) too. Do not use it for any other file: an unqualified name that the
+    /// tenant's schema does not have falls through to the objects that all tenants share.
     ///
     /// # Errors
     ///
     /// When the set has no migration of this title.
-    pub fn as_written(mut self, title: &str) -> Result<Self, crate::Error> {
-        self.migration_mut(title)?.keep_as_written();
+    pub fn as_written(mut self, title: &str) -> Result<Self, SetError> {
+        self.migration_mut(title)?.send_as_written();
         Ok(self)
     }
 
@@ -268,30 +334,43 @@ impl MigrationSet {
         self.digests[applied.min(self.migrations.len())]
     }
 
-    /// Whether a constraint of the set can be checked at the end of a transaction only.
+    /// Whether the set may defer the check of a constraint to the end of a transaction.
     pub(crate) fn defers(&self) -> bool {
         self.migrations.iter().any(Migration::defers)
     }
 
-    /// Whether a commit belongs in front of a migration, when not all can be in one transaction: behind every one that adds
-    /// a value to an enumeration. Where the text shows none that does, behind every one.
+    /// Whether to commit before a migration when they cannot all be in one transaction: after each that adds a value to
+    /// an enumeration. If no text shows such a value, after every migration.
     pub(crate) fn commits_in_front_of(&self, index: usize) -> bool {
         let adds = |migration: &Migration| migration.adds_enum_value();
         index.checked_sub(1).is_some_and(|before| adds(&self.migrations[before])) || !self.migrations.iter().any(adds)
     }
 
-    /// Checks that every migration of the set can be run, without a server: no statement that a migration cannot hold,
-    /// and none that a transaction refuses without the directive that takes it out of one. What a tenants' set may not do
-    /// beside that is for [`Migrator::check`](crate::Migrator::check).
+    /// Checks, without a server, that every migration of the set can run: that it holds no statement that is refused,
+    /// and that one with statements that cannot run inside a transaction says so.
+    /// [`Migrator::check`](crate::Migrator::check) also checks what a tenants' set may not do.
     ///
     /// # Errors
     ///
-    /// A [`SetError`] for the first migration that cannot be run.
-    pub fn check(&self) -> Result<(), crate::Error> {
-        self.problem().map_or(Ok(()), |problem| Err(problem.into()))
+    /// A [`SetError`] for the first migration that cannot run.
+    pub fn check(&self) -> Result<(), SetError> {
+        self.problem().map_or(Ok(()), Err)
     }
 
-    /// The first migration that cannot be run, and why.
+    /// The tables that a migration refers to by foreign keys, and that this set does not create.
+    pub(crate) fn shared_references<'a>(&'a self, migration: &'a Migration) -> impl Iterator<Item = &'a String> {
+        let is_own =
+            move |table: &String| self.migrations.iter().any(|migration| migration.facts().creates.contains(table));
+        migration.facts().references.iter().filter(move |table| !is_own(table))
+    }
+
+    /// An error for a set whose name says that it belongs in the other set's place.
+    pub(crate) fn misplaced(&self, other: &str, place: &'static str) -> Option<SetError> {
+        let is_others = self.name.as_str() == other;
+        is_others.then(|| SetError::file(self.name.as_str(), other, Problem::Misplaced { place }))
+    }
+
+    /// The first migration that cannot run, and why.
     pub(crate) fn problem(&self) -> Option<SetError> {
         self.migrations.iter().find_map(|migration| migration.problem(self.name.as_str()))
     }
@@ -301,12 +380,12 @@ impl MigrationSet {
         self.migrations.iter().find_map(|migration| migration.isolation_violation(self.name.as_str()))
     }
 
-    /// The extensions that its migrations ask for, in their order.
+    /// The extensions that its migrations create, in order.
     pub(crate) fn extensions(&self) -> impl Iterator<Item = (&Migration, &Extension)> {
         self.migrations.iter().flat_map(|migration| migration.extensions().iter().map(move |found| (migration, found)))
     }
 
-    /// Their names, each once.
+    /// The names of these extensions, each once.
     pub(crate) fn extension_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.extensions().map(|(_, extension)| extension.name.clone()).collect();
         names.sort();
@@ -324,17 +403,17 @@ impl MigrationSet {
         applied.checked_sub(1).and_then(|last| self.migrations.get(last)).map(Migration::version)
     }
 
-    /// Those of these titles whose migrations may change more than their own schema.
+    /// From these titles, those of migrations that may change more than their own schema.
     pub(crate) fn that_change_other_schemas(&self, mut titles: Vec<String>) -> Vec<String> {
-        let reaches = |migration: &&Migration| !migration.allowed_schemas().is_empty() || migration.allows_database();
-        let reaching: Vec<_> = self.migrations.iter().filter(reaches).map(Migration::title).collect();
-        titles.retain(|title| reaching.contains(&title.as_str()));
+        let may = |migration: &&Migration| !migration.allowed_schemas().is_empty() || migration.allows_database();
+        let kept: Vec<_> = self.migrations.iter().filter(may).map(Migration::title).collect();
+        titles.retain(|title| kept.contains(&title.as_str()));
         titles
     }
 
-    /// Titles of these migrations, by their places in the set.
-    pub(crate) fn titles(&self, places: std::ops::Range<usize>) -> Vec<String> {
-        self.migrations[places].iter().map(|migration| migration.title().to_owned()).collect()
+    /// The titles of the migrations at these positions in the set.
+    pub(crate) fn titles(&self, positions: std::ops::Range<usize>) -> Vec<String> {
+        self.migrations[positions].iter().map(|migration| migration.title().to_owned()).collect()
     }
 
     fn add_dir(&mut self, dir: &Dir<'_>) -> Result<(), SetError> {
@@ -365,7 +444,7 @@ impl MigrationSet {
                 let other = &self.migrations[taken];
                 let version = other.version();
                 let problem = if other.title() == migration.title() {
-                    Problem::Twice { other: other.file().to_owned() }
+                    Problem::Duplicate { other: other.file().to_owned() }
                 } else {
                     Problem::SameVersion { other: other.file().to_owned(), version }
                 };

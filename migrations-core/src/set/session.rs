@@ -1,15 +1,15 @@
-//! Statements that set something for the session. What they set holds until the end of their migration: the epilogue
-//! behind it (`epilogue`) undoes them. A tenant's migration must not leave its path or its role: its names would mean
+//! Statements that set something for the session. A setting holds until the end of its migration, after which the
+//! epilogue (`epilogue`) undoes it. A tenant's migration must not change its path or its role: its names would mean
 //! other schemas.
 
-use super::error::Problem;
+use super::problem::Problem;
 use super::statement::{Statement, Word, WordKind};
 
-/// Settings that decide whose tables a name means, and with whose rights.
-const OF_THE_TENANT: &[&str] = &["search_path", "role", "session_authorization"];
+/// Settings that decide which tables a name means, and whose rights a statement has.
+const PATH_AND_ROLE: &[&str] = &["search_path", "role", "session_authorization"];
 
-/// Settings of the transaction that a statement is in, and of those behind it.
-const OF_THE_TRANSACTION: &[&str] = &[
+/// Settings of the transaction in which a statement stands, and of those after it.
+const TRANSACTION_MODES: &[&str] = &[
     "transaction_isolation",
     "transaction_read_only",
     "transaction_deferrable",
@@ -18,8 +18,8 @@ const OF_THE_TRANSACTION: &[&str] = &[
     "default_transaction_deferrable",
 ];
 
-/// Whether the statement sets or resets something until the end of the session, and does nothing else: it may be run again
-/// for every statement behind it.
+/// Whether the statement sets or resets something until the end of the session, and does nothing else, so that it may
+/// run again for every statement after it.
 pub(super) fn is_setting(text: &str, statement: &Statement) -> bool {
     if statement.starts_with(text, &["reset"]) || sets(text, statement) {
         return true;
@@ -41,28 +41,28 @@ pub(super) fn is_setting(text: &str, statement: &Statement) -> bool {
         && is_symbol(7, ")")
 }
 
-/// Whether the statement sets something for the session beside what else it does.
-pub(super) fn sets_beside(text: &str, statement: &Statement) -> bool {
+/// Whether the statement sets something for the session, but may do something else too.
+pub(super) fn is_mixed_setting(text: &str, statement: &Statement) -> bool {
     !is_setting(text, statement) && calls(text, statement).any(|call| !call.is_local)
 }
 
-/// A statement that changes the path or the role for the session.
+/// A statement that changes the path or the role for the rest of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leaving {
-    /// What to call it.
+pub(super) struct PathOrRoleChange {
+    /// How a message names it.
     pub(super) statement: String,
     pub(super) offset: usize,
-    /// Whether names mean other schemas from there.
+    /// Whether the names after it mean other schemas.
     pub(super) changes_path: bool,
 }
 
-/// Whether a statement changes the path or the role for the session.
-pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<Leaving> {
+/// The change, if the statement changes the path or the role for the rest of the session.
+pub(super) fn path_or_role_change(text: &str, statement: &Statement) -> Option<PathOrRoleChange> {
     for call in calls(text, statement).filter(|call| !call.is_local) {
-        // A name that is put together may be any.
+        // An expression can be the name of any setting.
         let name = call.name.as_deref().unwrap_or("…");
-        if call.name.is_none() || OF_THE_TENANT.contains(&name) {
-            return Some(Leaving {
+        if call.name.is_none() || PATH_AND_ROLE.contains(&name) {
+            return Some(PathOrRoleChange {
                 statement: format!("set_config('{name}', …, false)"),
                 offset: call.offset,
                 changes_path: name != "role" && name != "session_authorization",
@@ -77,17 +77,18 @@ pub(super) fn leaves_the_tenant(text: &str, statement: &Statement) -> Option<Lea
     let name = setting(text, statement, index);
     let is_authorization = index == 2 && name.as_deref() == Some("authorization");
     let is = |want: &str| name.as_deref() == Some(want);
-    // A name with escapes is not read here.
+    // A name with escapes is not read here, so it counts as `search_path`.
     let changes_path = is("search_path") || !is_reset && is("schema") || is_reset && is("all") || name.is_none();
-    let leaves = changes_path || is_authorization || OF_THE_TENANT.iter().any(|setting| is(setting));
-    leaves.then(|| Leaving {
+    let is_change = changes_path || is_authorization || PATH_AND_ROLE.iter().any(|setting| is(setting));
+    is_change.then(|| PathOrRoleChange {
         statement: statement.opening(text, index + 1),
         offset: statement.range.start,
         changes_path,
     })
 }
 
-/// A setting under which the migration would be another one than the one that is read here, or in another transaction.
+/// A setting under which the server would read the migration differently from this crate, or run it in another
+/// transaction mode.
 pub(super) fn refused(text: &str, statement: &Statement) -> Option<(Problem, usize)> {
     let start = statement.range.start;
     let is_local = statement.starts_with(text, &["set", "local"]);
@@ -97,13 +98,14 @@ pub(super) fn refused(text: &str, statement: &Statement) -> Option<(Problem, usi
     let index = 1 + usize::from(is_local || is_at(text, statement, 1, "session"));
     let name = setting(text, statement, index).unwrap_or_default();
     let written = || text[statement.range.clone()].to_owned();
-    let is_ours = written().to_ascii_lowercase().contains("read committed");
-    if !is_ours && (name == "characteristics" && index == 2 || OF_THE_TRANSACTION.contains(&name.as_str())) {
+    let is_the_frameworks = written().to_ascii_lowercase().contains("read committed");
+    if !is_the_frameworks && (name == "characteristics" && index == 2 || TRANSACTION_MODES.contains(&name.as_str())) {
         return Some((Problem::TransactionMode { statement: written() }, start));
     }
     let value = statement.words.last().map(|word| text[word.range.clone()].trim_matches('\'').to_ascii_lowercase());
     let is_on = value.is_some_and(|value| ["on", "true", "yes", "1", "default"].contains(&value.as_str()));
-    (name == "standard_conforming_strings" && !is_on).then(|| (Problem::ReadOtherwise { statement: written() }, start))
+    (name == "standard_conforming_strings" && !is_on)
+        .then(|| (Problem::ChangesStringSyntax { statement: written() }, start))
 }
 
 /// `SET` until the end of the session.
@@ -112,7 +114,7 @@ fn sets(text: &str, statement: &Statement) -> bool {
         && !["local", "constraints", "transaction"].iter().any(|word| is_at(text, statement, 1, word))
 }
 
-/// The name of the setting that stands there; `None` for one with escapes.
+/// The name of the setting at this word; `None` for one with escapes.
 fn setting(text: &str, statement: &Statement, index: usize) -> Option<String> {
     let Some(word) = statement.words.get(index) else { return Some(String::new()) };
     let written = &text[word.range.clone()];
@@ -122,7 +124,7 @@ fn setting(text: &str, statement: &Statement, index: usize) -> Option<String> {
 
 /// A call of `set_config`.
 struct Call {
-    /// `None` where the name is put together.
+    /// `None` if an expression gives the name.
     name: Option<String>,
     is_local: bool,
     offset: usize,
@@ -167,15 +169,15 @@ fn arguments<'a>(text: &str, words: &'a [Word]) -> Vec<&'a [Word]> {
     arguments
 }
 
-/// What a literal says, where it has no escapes to speak of.
+/// The text of a literal, which is not expected to have escapes.
 fn literal(written: &str) -> String {
     let plain = written.strip_prefix(['e', 'E']).unwrap_or(written);
     let dollar = plain.strip_prefix("$$").and_then(|text| text.strip_suffix("$$"));
     dollar.unwrap_or(plain.trim_matches('\'')).to_ascii_lowercase()
 }
 
-fn is_at(text: &str, statement: &Statement, index: usize, want: &str) -> bool {
-    statement.words.get(index).is_some_and(|word| word.is(text, want))
+fn is_at(text: &str, statement: &Statement, index: usize, expected: &str) -> bool {
+    statement.words.get(index).is_some_and(|word| word.is(text, expected))
 }
 
 #[cfg(test)]
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_tenant_is_found() {
+    fn a_change_of_the_path_or_the_role_is_found() {
         for (text, name) in [
             ("SET search_path = x", "SET SEARCH_PATH"),
             ("SET search_path TO DEFAULT", "SET SEARCH_PATH"),
@@ -205,7 +207,7 @@ mod tests {
             ("SET U&\"r\\006fle\" = x", "SET U&\"R\\006FLE\""),
         ] {
             let statement = first(text);
-            assert_eq!(leaves_the_tenant(text, &statement).map(|found| found.statement).as_deref(), Some(name));
+            assert_eq!(path_or_role_change(text, &statement).map(|found| found.statement).as_deref(), Some(name));
             assert!(is_setting(text, &statement), "{text}");
         }
         for text in [
@@ -217,8 +219,8 @@ mod tests {
             "SELECT set_config(s.name, s.value, false) FROM settings s",
         ] {
             let statement = first(text);
-            assert!(leaves_the_tenant(text, &statement).is_some(), "{text}");
-            assert!(!is_setting(text, &statement) && sets_beside(text, &statement), "{text}");
+            assert!(path_or_role_change(text, &statement).is_some(), "{text}");
+            assert!(!is_setting(text, &statement) && is_mixed_setting(text, &statement), "{text}");
         }
     }
 
@@ -235,7 +237,7 @@ mod tests {
         ] {
             let statement = first(text);
             assert!(is_setting(text, &statement), "{text}");
-            assert_eq!(leaves_the_tenant(text, &statement), None, "{text}");
+            assert_eq!(path_or_role_change(text, &statement), None, "{text}");
             assert_eq!(refused(text, &statement), None, "{text}");
         }
         for text in [
@@ -256,7 +258,7 @@ mod tests {
         ] {
             let statement = first(text);
             assert!(!is_setting(text, &statement), "{text}");
-            assert_eq!(leaves_the_tenant(text, &statement), None, "{text}");
+            assert_eq!(path_or_role_change(text, &statement), None, "{text}");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Splits a migration into its statements, by PostgreSQL's lexical rules: a `;` in a string, a dollar-quoted body, a
-//! comment, parentheses or a `BEGIN ATOMIC` body does not end one.
+//! comment, parentheses or a `BEGIN ATOMIC` body does not end a statement.
 //!
-//! It knows words and quotes, not grammar. What is wrong with a statement is the server's to say.
+//! This module knows words and quotes, but not the grammar. The server reports what is wrong with a statement.
 
 use std::ops::Range;
 
 use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 
-/// One statement: where it stands in the text, without its `;`, and its words.
+/// One statement: its range in the text, without the `;`, and its words.
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub(crate) range: Range<usize>,
@@ -23,28 +23,28 @@ pub(crate) struct Word {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WordKind {
-    /// An unquoted identifier or a key word.
+    /// A key word or an unquoted identifier.
     Bare,
     /// A quoted identifier.
     Quoted,
     /// A string or number.
     Literal,
-    /// Punctuation, one character.
+    /// One character of punctuation.
     Symbol,
 }
 
-/// A quote or comment that is never closed, which would swallow whatever comes behind the migration.
+/// A quote or comment that is never closed, which would swallow everything that is sent after the migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unterminated {
     pub(crate) what: &'static str,
     pub(crate) offset: usize,
 }
 
-/// A line comment: its text behind the dashes, and where it stands.
+/// A line comment: its text after the dashes, and where it stands.
 pub(crate) struct Comment<'a> {
     pub(crate) text: &'a str,
     pub(crate) offset: usize,
-    /// No statement begins before it.
+    /// Whether it stands above the first statement.
     pub(crate) on_top: bool,
 }
 
@@ -54,7 +54,7 @@ impl Statement {
         self.words.len() >= words.len() && words.iter().zip(&self.words).all(|(want, word)| word.is(text, want))
     }
 
-    /// The statement's first words in upper case, as a message names it.
+    /// The statement's first words in upper case, by which a message names it.
     pub(crate) fn opening(&self, text: &str, words: usize) -> String {
         let words: Vec<_> = self.words.iter().take(words).map(|word| &text[word.range.clone()]).collect();
         words.join(" ").to_ascii_uppercase()
@@ -82,7 +82,7 @@ impl Word {
         matches!(self.kind, WordKind::Bare | WordKind::Quoted)
     }
 
-    /// The name it spells: folded to lower case where it is not quoted, as the server does.
+    /// The name, folded to lower case if it is not quoted, as the server folds it.
     pub(crate) fn name(&self, text: &str) -> String {
         let text = &text[self.range.clone()];
         match self.kind {
@@ -92,7 +92,7 @@ impl Word {
     }
 }
 
-/// The statements of a migration, in order. Empty ones are left out.
+/// The statements of a migration, in order, without empty ones.
 pub(crate) fn split(text: &str) -> Result<Vec<Statement>, Unterminated> {
     let mut statements = Vec::new();
     let mut words: Vec<Word> = Vec::new();
@@ -183,8 +183,8 @@ fn check_terminated(kind: TokenKind, offset: usize) -> Result<(), Unterminated> 
     Err(Unterminated { what, offset })
 }
 
-/// Whether the words so far are inside the `BEGIN ATOMIC … END` body of an SQL function (PostgreSQL 14), whose
-/// statements end in `;` too. A `CASE … END` in it has an `END` of its own.
+/// Tells whether the words so far are inside the `BEGIN ATOMIC … END` body of an SQL function (PostgreSQL 14), whose
+/// statements also end in `;`. A `CASE … END` in the body has an `END` of its own.
 #[derive(Default)]
 struct Body {
     depth: usize,

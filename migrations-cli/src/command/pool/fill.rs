@@ -1,4 +1,4 @@
-//! `pool fill`: makes spare schemas.
+//! `pool fill`: creates spare schemas.
 
 use std::fmt::{self, Write};
 
@@ -25,8 +25,8 @@ struct Filled {
 impl View for Filled {
     fn text(&self, _: &Paper, page: &mut String) -> fmt::Result {
         match self.made {
-            0 => writeln!(page, "nothing to do: there are {} or more", super::spares(self.size)),
-            made => writeln!(page, "{} made", super::spares(made)),
+            0 => writeln!(page, "nothing to do: there are already {} or more", super::spares(self.size)),
+            made => writeln!(page, "{} created", super::spares(made)),
         }
     }
 }

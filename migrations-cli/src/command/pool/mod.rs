@@ -1,4 +1,4 @@
-//! `pool …`: spare schemas for sign-ups, a file for each command.
+//! `pool …`: spare schemas for sign-ups, with a file for each command.
 
 mod drain;
 mod fill;

@@ -1,4 +1,4 @@
-//! `pool status`: how many spare schemas there are.
+//! `pool status`: the number of spare schemas.
 
 use std::fmt::{self, Write};
 
@@ -24,9 +24,9 @@ impl View for Counted {
         let (all, program) = (super::spares(self.ready + self.behind), &paper.program);
         let counts = text::counts([(self.ready, "ready"), (self.behind, "behind")]);
         match (self.ready, self.behind) {
-            (0, 0) => writeln!(page, "no spare schemas; `{program} pool fill N` makes some"),
+            (0, 0) => writeln!(page, "no spare schemas; `{program} pool fill N` creates them"),
             (_, 0) => writeln!(page, "{all}: {counts}"),
-            _ => writeln!(page, "{all}: {counts}; `{program} up` migrates what is behind"),
+            _ => writeln!(page, "{all}: {counts}; `{program} up` migrates those that are behind"),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! `tenant adopt`: registers schemas that exist, by their names or all.
+//! `tenant adopt`: registers existing schemas, by name or all of them.
 
 use std::fmt::{self, Write};
 
 use migrations_core::{Adoption, Database, Migrator};
 use serde::Serialize;
 
+use crate::advice::Advice;
 use crate::args::Adopt;
 use crate::error::Error;
 use crate::output::json::{ErrorObject, TenantObject};
@@ -20,7 +21,7 @@ pub(crate) fn run(
     if args.all {
         let found = migrator.adopt_all(database)?;
         done.tenants = found.adopted.into_iter().map(Row::of).collect();
-        done.left = Some(found.left.into_iter().map(|(schema, reason)| Left { schema, reason }).collect());
+        done.left = Some(left(found.left, &output.advice()));
         return output.show(&done);
     }
     for name in &args.names {
@@ -28,9 +29,9 @@ pub(crate) fn run(
             Ok(adopted) => done.tenants.push(Row::of(adopted)),
             Err(error) => {
                 let error = Error::from(error);
-                // Those before it are registered, and are told of.
+                // The schemas before it are registered, so the result names them.
                 if !done.tenants.is_empty() {
-                    done.error = Some(ErrorObject::of(&error));
+                    done.error = Some(ErrorObject::of(&error, &output.advice()));
                     output.show(&done)?;
                 }
                 return Err(error);
@@ -43,7 +44,7 @@ pub(crate) fn run(
 #[derive(Default, Serialize)]
 struct Adopted {
     tenants: Vec<Row>,
-    /// With `--all`: what was found and is no tenant.
+    /// With `--all`: the schemas that were found and not adopted.
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<Vec<Left>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,11 +66,16 @@ struct Left {
     reason: String,
 }
 
+fn left(found: Vec<(String, String)>, advice: &Advice) -> Vec<Left> {
+    let left = found.into_iter();
+    left.map(|(schema, reason)| Left { reason: advice.left_alone(&schema, reason), schema }).collect()
+}
+
 impl Row {
     fn of(adopted: Adoption) -> Self {
         let Adoption { tenant, schema, .. } = adopted;
         let mut tenant = TenantObject::of(tenant);
-        // Of one that was registered before, the registry can be behind.
+        // The registry can be outdated if the schema was registered before.
         tenant.version = schema.version;
         Self { tenant, state: schema.state.as_str(), pending: schema.pending, problem: schema.problem }
     }
@@ -100,7 +106,7 @@ impl View for Adopted {
             writeln!(page, "schema {schema} is left alone: {reason}")?;
         }
         if self.tenants.is_empty() {
-            writeln!(page, "there is no schema to adopt")
+            writeln!(page, "no schema was adopted")
         } else {
             writeln!(page, "`{} up` brings every tenant up to date", paper.program)
         }

@@ -1,4 +1,4 @@
-//! `tenant create`: registers tenants and makes their schemas.
+//! `tenant create`: registers tenants and creates their schemas.
 
 use std::fmt::{self, Write};
 
@@ -26,9 +26,9 @@ pub(crate) fn run(
             }
             Err(error) => {
                 let error = Error::from(error);
-                // Those before it are made, and are told of.
+                // The tenants before it are created, so the result names them.
                 if !done.tenants.is_empty() {
-                    done.error = Some(ErrorObject::of(&error));
+                    done.error = Some(ErrorObject::of(&error, &output.advice()));
                     output.show(&done)?;
                 }
                 return Err(error);

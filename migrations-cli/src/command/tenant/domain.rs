@@ -25,7 +25,7 @@ struct Added {
 impl View for Added {
     fn text(&self, _: &Paper, page: &mut String) -> fmt::Result {
         let [tenant] = &self.tenants;
-        writeln!(page, "tenant {} is found at", tenant.name)?;
+        writeln!(page, "tenant {} has these host names", tenant.name)?;
         tenant.domains.iter().try_for_each(|domain| {
             let primary = if domain.is_primary { " (primary)" } else { "" };
             writeln!(page, "  {}{primary}", domain.host)

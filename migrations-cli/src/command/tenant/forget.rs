@@ -1,4 +1,4 @@
-//! `tenant forget`: removes a tenant whose schema is gone from the registry.
+//! `tenant forget`: removes a tenant from the registry after its schema was dropped.
 
 use std::fmt::{self, Write};
 

@@ -24,7 +24,7 @@ struct Tenants {
 impl View for Tenants {
     fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
         if self.tenants.is_empty() {
-            return writeln!(page, "no tenants; `{} tenant create NAME` makes one", paper.program);
+            return writeln!(page, "no tenants; `{} tenant create NAME` creates one", paper.program);
         }
         let columns = [
             Column::Text("TENANT"),

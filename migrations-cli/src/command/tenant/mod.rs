@@ -1,4 +1,4 @@
-//! `tenant …`: the registry's tenants, a file for each command.
+//! `tenant …`: the tenants in the registry, with a file for each command.
 
 mod adopt;
 mod create;
@@ -30,7 +30,7 @@ pub(crate) fn run(
     Ok(Exit::Done)
 }
 
-/// The tenant, or the error that says it is not registered.
+/// The tenant, or the error that it is not registered.
 fn find(migrator: &Migrator, database: &Database, name: &TenantName) -> Result<migrations_core::Tenant, Error> {
     let tenant = migrator.tenant(database, name)?;
     tenant.ok_or_else(|| migrations_core::Error::UnknownTenant(name.clone()).into())

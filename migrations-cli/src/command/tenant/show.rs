@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Show, migrator: &Migrator, database: &Database, output:
     output.show(&Shown { tenants: [TenantObject::of(tenant)] })
 }
 
-/// The same shape as that of the list.
+/// The same shape as in the list.
 #[derive(Serialize)]
 struct Shown {
     tenants: [TenantObject; 1],

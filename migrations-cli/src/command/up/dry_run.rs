@@ -48,7 +48,7 @@ impl Schema {
             None => format!("{} set", self.set),
         };
         match self.migrations.as_slice() {
-            [] => format!("-- {name}: nothing but the registry's row"),
+            [] => format!("-- {name}: only the registry's row"),
             migrations => format!("-- {name}: {}", migrations.join(", ")),
         }
     }
@@ -64,28 +64,29 @@ impl View for Script {
         for schema in &self.schemas {
             writeln!(page, "\n{}", schema.heading())?;
             let is_rest = write_messages(&schema.messages, is_left, &paper.program, page)?;
-            // The tenants come behind all of the shared set.
+            // The tenants come after the whole shared set.
             is_left |= is_rest && schema.tenant.is_none();
         }
         Ok(())
     }
 }
 
-/// A statement outside of a transaction is only safe with what a run writes down around it, which is not in its text: so
-/// it is shown, with what comes behind it, and left to the run; all of it when something in front is left. Says whether
-/// something is.
+/// A statement outside a transaction is safe only with the marks that a run writes around it, and they are not in its
+/// text. So the script shows such a statement, and everything after it, as a comment, and leaves it to the run; if
+/// something before these messages is left to the run, all of them are. Returns whether something is left.
 fn write_messages(messages: &[String], is_left: bool, program: &str, page: &mut String) -> Result<bool, fmt::Error> {
     let transactions = messages.iter().take_while(|message| !is_left && is_transaction(message)).count();
     let (script, rest) = messages.split_at(transactions);
     for message in script {
-        // psql sends every statement alone, where a run sends one message, which is a transaction by that.
+        // A run sends one message, which is a transaction by itself; psql sends every statement alone.
         writeln!(page, "BEGIN;\n{}\nCOMMIT;", message.trim_end())?;
     }
     if rest.is_empty() {
         return Ok(false);
     }
-    let why = if is_left { "since it comes behind something that is" } else { "since it cannot run in a transaction" };
-    writeln!(page, "-- left to `{program} up`, {why}, with what comes behind it:")?;
+    let why =
+        if is_left { "because it comes after something that is" } else { "because it cannot run in a transaction" };
+    writeln!(page, "-- left to `{program} up`, {why}, with everything after it:")?;
     rest.iter().flat_map(|message| message.trim_end().lines()).try_for_each(|line| writeln!(page, "--   {line}"))?;
     Ok(true)
 }
@@ -111,7 +112,7 @@ SET TRANSACTION ISOLATION LEVEL READ COMMITTED
 SELECT 1
 ;
 COMMIT;
--- left to `orders up`, since it cannot run in a transaction, with what comes behind it:
+-- left to `orders up`, because it cannot run in a transaction, with everything after it:
 --   CREATE INDEX CONCURRENTLY i
 --   ON acme.t (a)
 --   SET TRANSACTION ISOLATION LEVEL READ COMMITTED

@@ -1,4 +1,4 @@
-//! `up`: brings the database to where the binary expects it, or shows how.
+//! `up`: brings the database to the state that the binary expects, or shows the SQL for it.
 
 mod dry_run;
 
@@ -8,13 +8,14 @@ use comfy_table::Cell;
 use migrations_core::{Database, Migrator, OutcomeKind, Report, RunError, RunOptions, TenantCounts, TenantOutcome};
 use serde::Serialize;
 
+use crate::advice::Advice;
 use crate::args::Up;
 use crate::error::{Error, Exit};
 use crate::output::json::{ErrorObject, FailureObject, milliseconds};
 use crate::output::text::{self, Column};
 use crate::output::{Output, Paper, View};
 
-/// Up to so many tenants get a line each; of more, only counts and the slowest are shown.
+/// Up to this number, every tenant gets a line; of more tenants, only counts and the slowest are shown.
 const MOST_ROWS: usize = 20;
 
 /// How many of the slowest tenants are named.
@@ -33,32 +34,43 @@ pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mu
         Ok(report) => report,
         Err(stopped) => return Err(stop(stopped, shared_only, output)),
     };
-    let shown = output.show(&Done { shared_only, report: &report, error: None });
-    // What failed is told even where the result cannot be written.
+    point_at_adoption(&report, output);
+    let shown = output.show(&Done { shared_only, report: &report, error: None, advice: output.advice() });
+    // Failures are reported even if the result cannot be written.
     conclude(&report, output);
     shown?;
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
 }
 
-/// Shows what a run that ended early did until then, if that is anything, and returns what ended it.
+/// Shows what a run did before an error ended it, if it did anything, and returns the error.
 fn stop(stopped: RunError, shared_only: bool, output: &mut Output<'_>) -> Error {
     let RunError { error, report, is_durable, .. } = stopped;
     let error = Error::from(error);
     if report.is_unchanged() && report.failures.is_empty() {
         return error;
     }
-    let done = Done { shared_only, report: &report, error: Some(ErrorObject::of(&error)) };
+    let advice = output.advice();
+    let done = Done { shared_only, report: &report, error: Some(ErrorObject::of(&error, &advice)), advice };
+    point_at_adoption(&report, output);
     if let Err(error) = output.show(&done) {
-        output.failure(&error.to_string());
+        output.failure(&output.advice().error(&error));
     }
     conclude(&report, output);
     if !is_durable {
-        output.warning("what is reported as done may not be on the server's disk; the next run finds out");
+        output.warning("the reported work may not be on the server's disk; the next run finds out");
     }
     error
 }
 
-/// Sets what the command line says; the rest stays as the binary has it.
+/// Names the command for schemas that are not registered, below the warning that names the schemas.
+fn point_at_adoption(report: &Report, output: &mut Output<'_>) {
+    if !report.unregistered.is_empty() {
+        output.finish_progress();
+        output.note(&output.advice().unregistered());
+    }
+}
+
+/// Applies the settings of the command line; the binary's settings stay for all others.
 fn adjust(migrator: Migrator, args: &Up) -> Migrator {
     fn set<T>(migrator: Migrator, value: Option<T>, setting: fn(Migrator, T) -> Migrator) -> Migrator {
         match value {
@@ -76,18 +88,18 @@ fn adjust(migrator: Migrator, args: &Up) -> Migrator {
     if args.fail_fast { migrator.fail_fast() } else { migrator }
 }
 
-/// What was left alone, what failed, in full, and what to do next: last, where it is seen.
+/// Writes what was left alone, every failure in full, and the next step, which comes last so that it is seen.
 fn conclude(report: &Report, output: &mut Output<'_>) {
     if report.shared.ahead {
         let version = text::version(report.shared.version);
-        output.warning(&format!("the shared schema (version {version}) is ahead of this binary, and was left alone"));
+        output.warning(&format!("the shared schema (version {version}) is ahead of this binary and was left alone"));
     }
     let TenantCounts { total, ahead, busy, failed, skipped, .. } = report.tenants;
     if ahead > 0 {
         let names = of_kind(report, OutcomeKind::Ahead);
-        output.warning(&format!("{} ahead of this binary, and left alone: {names}", text::tenants(ahead)));
+        output.warning(&format!("{} ahead of this binary and left alone: {names}", text::tenants(ahead)));
     }
-    for failure in text::failures(&report.failures) {
+    for failure in text::failures(&report.failures, &output.advice()) {
         output.failure(&format!("{failure}\n"));
     }
     if report.is_success() {
@@ -95,12 +107,12 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
     }
     if busy > 0 {
         let names = of_kind(report, OutcomeKind::Busy);
-        output.failure(&format!("{} held by another run to the end: {names}\n", text::tenants(busy)));
+        output.failure(&format!("{} still locked by another run at the end: {names}\n", text::tenants(busy)));
     }
     let left = text::counts([(failed, "failed"), (busy, "busy"), (skipped, "skipped")]);
     let next = if failed > 0 { "fix the cause and run" } else { "run" };
     output.failure(&format!(
-        "of {}, {left}; what is done stays done: {next} `{} up` again, which continues with the rest",
+        "of {}, {left}; what was committed stays: {next} `{} up` again to continue with the rest",
         text::tenants(total),
         output.program()
     ));
@@ -113,8 +125,9 @@ fn of_kind(report: &Report, kind: OutcomeKind) -> String {
 struct Done<'a> {
     shared_only: bool,
     report: &'a Report,
-    /// What ended the run early.
+    /// The error that ended the run.
     error: Option<ErrorObject>,
+    advice: Advice,
 }
 
 #[derive(Serialize)]
@@ -180,7 +193,7 @@ impl Serialize for Done<'_> {
                 ahead: shared.ahead,
             },
             tenants: Counts { total, created, migrated, current, ahead, busy, failed, skipped, spares },
-            failures: failures.iter().map(FailureObject::of).collect(),
+            failures: failures.iter().map(|failure| FailureObject::of(failure, &self.advice)).collect(),
             slowest: self.report.slowest(SLOWEST).into_iter().map(Slow::of).collect(),
             median_ms: self.report.median().map(milliseconds),
             retries: *retries,
@@ -213,7 +226,7 @@ impl View for Done<'_> {
             writeln!(page, "tenants  {tenants}")?;
         }
         if self.report.tenants.spares > 0 {
-            writeln!(page, "spares   {} made or migrated", self.report.tenants.spares)?;
+            writeln!(page, "spares   {} created or migrated", self.report.tenants.spares)?;
         }
         if self.report.retries > 0 {
             writeln!(page, "retries  {}", self.report.retries)?;
@@ -225,7 +238,7 @@ impl View for Done<'_> {
 }
 
 impl Done<'_> {
-    /// The tenants in one line; nothing when the run was not about them.
+    /// The tenants in one line; `None` if the run left them out.
     fn tenants(&self) -> Option<String> {
         let TenantCounts { total, created, migrated, current, ahead, busy, failed, skipped, .. } = self.report.tenants;
         let counts = text::counts([
@@ -240,13 +253,13 @@ impl Done<'_> {
         match total {
             _ if self.shared_only => None,
             0 => Some("none".to_owned()),
-            // The one count there is says how many there are.
+            // A single count is also the total.
             _ if !counts.contains(',') => Some(counts),
             total => Some(format!("{counts}, of {total}")),
         }
     }
 
-    /// Who took longest, and what is usual, where the tenants are too many for a line each.
+    /// The slowest tenants and the median, if there are too many tenants for a line each.
     fn times(&self) -> String {
         let TenantCounts { created, migrated, .. } = self.report.tenants;
         let Some(median) = self.report.median().filter(|_| created + migrated > MOST_ROWS) else {
@@ -257,7 +270,7 @@ impl Done<'_> {
         format!("slowest  {}\nmedian   {}\n", slowest.collect::<Vec<_>>().join(", "), text::elapsed(median))
     }
 
-    /// A line for each tenant, where they are few.
+    /// A line for each tenant, if they are few.
     fn rows(&self, paper: &Paper) -> String {
         let outcomes = &self.report.outcomes;
         if outcomes.is_empty() || outcomes.len() > MOST_ROWS {
@@ -271,7 +284,7 @@ impl Done<'_> {
                 OutcomeKind::Ahead => "ahead",
                 OutcomeKind::Busy => "busy",
                 OutcomeKind::Failed => "failed",
-                // The list can grow; the report's counts do not depend on it.
+                // The enum can grow; the counts of the report do not depend on it.
                 _ => "other",
             };
             vec![Cell::new(&outcome.tenant), text::state(paper, kind), Cell::new(text::elapsed(outcome.elapsed))]

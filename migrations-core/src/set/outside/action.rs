@@ -1,65 +1,65 @@
-//! Statements that PostgreSQL refuses inside a transaction, and what is to be known of each for it to be repeated
-//! after a crash (`PreventInTransactionBlock` in PostgreSQL's source).
+//! Statements that PostgreSQL refuses inside a transaction (`PreventInTransactionBlock` in its source), and what a run
+//! must know about each of them to continue after a crash.
 
 use std::ops::Range;
 
 use crate::set::statement::{Statement, Word, WordKind};
 use crate::set::targets::{Reader, Temporary};
 
-/// What a statement does, as far as a rerun after a crash has to know.
+/// What a statement does, as far as a run after a crash has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     CreateIndex(NewIndex),
     DropIndex {
         index: Relation,
-        /// Where `CONCURRENTLY` stands.
+        /// The range of `CONCURRENTLY`.
         concurrently: Range<usize>,
     },
-    /// An index or a table, or everything in a schema.
     Reindex {
+        /// An index or a table; `None` for everything in a schema.
         name: Option<Relation>,
     },
     Detach {
         parent: Relation,
         partition: Relation,
     },
-    /// Ends a detaching that was cut off.
+    /// Completes an interrupted `Detach`.
     Finalize {
         parent: Relation,
         partition: Relation,
     },
-    /// Of these tables, or of all.
     Vacuum {
+        /// Empty for all tables.
         tables: Vec<Relation>,
     },
-    /// What wants every table for itself, those in which a run holds its locks too.
-    Everything,
-    /// What gives the same result each time: `ALTER SYSTEM SET`, `CLUSTER`.
+    /// Locks every table, including those in which the run itself holds locks.
+    EveryTable,
+    /// Has the same result each time: `ALTER SYSTEM SET`, `CLUSTER`.
     Repeatable,
-    /// What does not, unless its author says so: `CREATE DATABASE`.
+    /// Is safe to repeat only by its author's word: `CREATE DATABASE`.
     Unrepeatable,
-    /// What no transaction takes, as far as it is understood: it is the server's to refuse.
-    Unread,
-    /// A procedure or a block that may commit, and is safe to repeat by its author's word.
+    /// Seems to be refused inside a transaction, but is of a form that is not understood.
+    UnknownForm,
+    /// A `CALL` or `DO` that may commit, and is safe to repeat by its author's word.
     Call,
 }
 
 /// `CREATE INDEX CONCURRENTLY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewIndex {
-    /// `None` where the server chooses a name.
+    /// `None` if the server chooses a name.
     pub(crate) name: Option<String>,
     pub(crate) table: Relation,
     pub(crate) if_not_exists: bool,
-    /// Where `CONCURRENTLY` stands.
+    /// The range of `CONCURRENTLY`.
     pub(super) concurrently: Range<usize>,
-    /// Where the table is named.
+    /// The range of the table's name.
     pub(super) table_at: Range<usize>,
-    /// What else it names that the server looks up by the path: functions, types, collations, operator classes.
+    /// The other names that the server looks up by the path: functions, types, collations, operator classes.
     pub(super) looked_up: Vec<String>,
 }
 
-/// A relation's name, in the schema that is migrated unless another one is written.
+/// A relation's name. Without a schema it means the schema that is migrated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Relation {
     pub(crate) schema: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Relation {
 }
 
 impl Action {
-    /// `None` when the statement can run in a transaction, as far as its text tells.
+    /// `None` if the statement can run inside a transaction, as far as its text tells.
     pub(crate) fn read(text: &str, statement: &Statement) -> Option<Self> {
         let mut temporary = Temporary::default();
         let mut reader = Reader::new(text, &statement.words, &mut temporary);
@@ -75,7 +75,7 @@ impl Action {
         if reader.take("create") {
             reader.take("unique");
             if reader.is("index") && reader.is_ahead(1, "concurrently") {
-                return Some(create_index(&mut reader).unwrap_or(Self::Unread));
+                return Some(create_index(&mut reader).unwrap_or(Self::UnknownForm));
             }
             return reader.is_any(&["database", "tablespace"]).then_some(Self::Unrepeatable);
         }
@@ -90,7 +90,7 @@ impl Action {
                 let index = relation(&mut reader);
                 let _ = reader.take("restrict") || reader.take("cascade");
                 let index = index.filter(|_| reader.at == statement.words.len());
-                return Some(index.map_or(Self::Unread, |index| Self::DropIndex { index, concurrently }));
+                return Some(index.map_or(Self::UnknownForm, |index| Self::DropIndex { index, concurrently }));
             }
             return None;
         }
@@ -120,7 +120,7 @@ impl Action {
         statement.starts_with(text, &["call"]) || statement.starts_with(text, &["do"])
     }
 
-    /// Whether it may be run again when it is not known whether it was.
+    /// Whether it is safe to run it again when it is not known whether it has run.
     pub(super) fn is_repeatable(&self) -> bool {
         !matches!(self, Self::Unrepeatable)
     }
@@ -133,32 +133,34 @@ impl Action {
             Self::Reindex { name } => name.iter().collect(),
             Self::Detach { parent, partition } | Self::Finalize { parent, partition } => vec![parent, partition],
             Self::Vacuum { tables } => tables.iter().collect(),
-            Self::Everything | Self::Repeatable | Self::Unrepeatable | Self::Unread | Self::Call => Vec::new(),
+            Self::EveryTable | Self::Repeatable | Self::Unrepeatable | Self::UnknownForm | Self::Call => Vec::new(),
         }
     }
 
-    /// Whether it is about more than the database that it is run in.
-    pub(crate) fn is_about_the_server(&self) -> bool {
+    /// Whether it may change more than the database in which it runs.
+    pub(crate) fn affects_the_server(&self) -> bool {
         matches!(self, Self::Repeatable | Self::Unrepeatable)
     }
 
+    /// Whether it cannot be part of the transaction that creates a schema.
     pub(super) fn is_apart_for_a_new_schema(&self) -> bool {
         // A partition that is detached concurrently keeps its bounds as a constraint.
-        matches!(self, Self::Repeatable | Self::Unrepeatable | Self::Unread | Self::Call | Self::Detach { .. })
+        matches!(self, Self::Repeatable | Self::Unrepeatable | Self::UnknownForm | Self::Call | Self::Detach { .. })
     }
 
-    pub(super) fn blanked_in_a_transaction(&self, statement: &Range<usize>) -> Option<Range<usize>> {
+    /// The range to leave out so that the statement can run inside a transaction, in a new schema.
+    pub(super) fn blank_in_a_transaction(&self, statement: &Range<usize>) -> Option<Range<usize>> {
         match self {
-            // There is nothing to tidy up in a schema that is new.
+            // A new schema needs no maintenance.
             Self::Vacuum { .. } | Self::Reindex { .. } | Self::Finalize { .. } => Some(statement.clone()),
             Self::CreateIndex(NewIndex { concurrently, .. }) | Self::DropIndex { concurrently, .. } => {
                 Some(concurrently.clone())
             }
             Self::Detach { .. }
-            | Self::Everything
+            | Self::EveryTable
             | Self::Repeatable
             | Self::Unrepeatable
-            | Self::Unread
+            | Self::UnknownForm
             | Self::Call => None,
         }
     }
@@ -179,11 +181,11 @@ fn create_index(reader: &mut Reader<'_>) -> Option<Action> {
     Some(Action::CreateIndex(NewIndex { name, table, if_not_exists, concurrently, table_at, looked_up }))
 }
 
-/// A plain one can run in a transaction, unless it is about everything.
+/// Without `CONCURRENTLY` it can run inside a transaction, unless it is for a whole schema, database or system.
 fn reindex(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
     reader.parentheses();
     if reader.is_any(&["database", "system"]) {
-        return Some(Action::Everything);
+        return Some(Action::EveryTable);
     }
     if reader.is("schema") {
         return Some(Action::Reindex { name: None });
@@ -196,7 +198,7 @@ fn reindex(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
     Some(Action::Reindex { name: relation(reader) })
 }
 
-/// Of every table when there is none.
+/// A `VACUUM` that names no table is for every table.
 fn vacuum(reader: &mut Reader<'_>, is_full: bool) -> Action {
     if !reader.parentheses() {
         while reader.is_any(&["full", "freeze", "verbose", "analyze", "analyse"]) {
@@ -204,23 +206,23 @@ fn vacuum(reader: &mut Reader<'_>, is_full: bool) -> Action {
         }
     }
     if reader.at == reader.words.len() {
-        return if is_full { Action::Everything } else { Action::Vacuum { tables: Vec::new() } };
+        return if is_full { Action::EveryTable } else { Action::Vacuum { tables: Vec::new() } };
     }
     let mut tables = Vec::new();
     loop {
         reader.take("only");
-        let Some(table) = relation(reader) else { return Action::Unread };
+        let Some(table) = relation(reader) else { return Action::UnknownForm };
         tables.push(table);
         reader.take_symbol("*");
         reader.parentheses();
         if !reader.take_symbol(",") {
-            return if reader.at == reader.words.len() { Action::Vacuum { tables } } else { Action::Unread };
+            return if reader.at == reader.words.len() { Action::Vacuum { tables } } else { Action::UnknownForm };
         }
     }
 }
 
 fn detach(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
-    let otherwise = is_concurrent.then_some(Action::Unread);
+    let unknown = is_concurrent.then_some(Action::UnknownForm);
     let mut read = || {
         reader.take_all(&["if", "exists"]);
         reader.take("only");
@@ -233,7 +235,7 @@ fn detach(reader: &mut Reader<'_>, is_concurrent: bool) -> Option<Action> {
         }
         reader.take("concurrently").then_some(Action::Detach { parent, partition })
     };
-    read().or(otherwise.filter(|_| reader.words.iter().any(|word| word.is(reader.text, "detach"))))
+    read().or(unknown.filter(|_| reader.words.iter().any(|word| word.is(reader.text, "detach"))))
 }
 
 fn relation(reader: &mut Reader<'_>) -> Option<Relation> {
@@ -242,8 +244,8 @@ fn relation(reader: &mut Reader<'_>) -> Option<Relation> {
     Some(Relation { schema: parts.pop(), name })
 }
 
-/// The names in the rest of an index's definition that can be a function's, a type's, a collation's or an operator
-/// class's: by where they stand. One too many does no harm.
+/// The names in the rest of an index's definition that can be those of functions, types, collations or operator
+/// classes, judged by their positions. A name too many does no harm.
 fn looked_up(text: &str, rest: &[Word]) -> Vec<String> {
     let at = |index: Option<usize>| index.and_then(|index| rest.get(index));
     let symbol = |index, symbol: &str| at(index).is_some_and(|word| word.is_symbol(text, symbol));
@@ -261,9 +263,9 @@ fn looked_up(text: &str, rest: &[Word]) -> Vec<String> {
         let called = symbol(Some(index + 1), "(") && (depth > 0 || is_in_where);
         let cast = symbol(before, ":") || is(before, "as") || is(before, "collate");
         let literal = rest.get(index + 1).is_some_and(|next| next.kind == WordKind::Literal);
-        let behind_an_element =
+        let after_an_element =
             at(before).is_some_and(|before| before.is_name() || before.is_symbol(text, ")") && depth > 0);
-        if called || cast || literal || depth == 1 && !is_in_where && behind_an_element {
+        if called || cast || literal || depth == 1 && !is_in_where && after_an_element {
             names.push(word.name(text));
         }
     }
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transaction_refuses_is_told_from_what_it_takes() {
+    fn statements_that_a_transaction_refuses_are_told_from_the_others() {
         for (text, action) in [
             (
                 "DROP INDEX CONCURRENTLY IF EXISTS \"I\"",
@@ -301,22 +303,22 @@ mod tests {
             ("REINDEX INDEX CONCURRENTLY i", Action::Reindex { name: Some(relation("i")) }),
             ("REINDEX (CONCURRENTLY, VERBOSE) TABLE t", Action::Reindex { name: Some(relation("t")) }),
             ("REINDEX SCHEMA s", Action::Reindex { name: None }),
-            ("REINDEX (VERBOSE) DATABASE d", Action::Everything),
-            ("VACUUM FULL", Action::Everything),
-            ("VACUUM (FULL, ANALYZE)", Action::Everything),
+            ("REINDEX (VERBOSE) DATABASE d", Action::EveryTable),
+            ("VACUUM FULL", Action::EveryTable),
+            ("VACUUM (FULL, ANALYZE)", Action::EveryTable),
             ("VACUUM", Action::Vacuum { tables: vec![] }),
             ("VACUUM ANALYZE a", Action::Vacuum { tables: vec![relation("a")] }),
             (
                 "VACUUM (ANALYZE) a (x, y), ONLY other.b",
                 Action::Vacuum { tables: vec![relation("a"), relation("other.b")] },
             ),
-            ("VACUUM a b", Action::Unread),
+            ("VACUUM a b", Action::UnknownForm),
             ("CLUSTER", Action::Repeatable),
             ("ALTER SYSTEM SET work_mem = '1MB'", Action::Repeatable),
             ("DROP DATABASE IF EXISTS x", Action::Repeatable),
             ("CREATE DATABASE x", Action::Unrepeatable),
-            ("CREATE INDEX CONCURRENTLY ((", Action::Unread),
-            ("DROP INDEX CONCURRENTLY a, b", Action::Unread),
+            ("CREATE INDEX CONCURRENTLY ((", Action::UnknownForm),
+            ("DROP INDEX CONCURRENTLY a, b", Action::UnknownForm),
             (
                 "ALTER TABLE IF EXISTS ONLY p DETACH PARTITION c CONCURRENTLY",
                 Action::Detach { parent: relation("p"), partition: relation("c") },
@@ -365,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_looks_up_by_the_path_is_found_in_an_index() {
+    fn names_that_the_server_looks_up_by_the_path_are_found_in_an_index() {
         for (text, names) in [
             ("CREATE INDEX CONCURRENTLY i ON t (a, b DESC NULLS LAST) INCLUDE (c) WHERE d IS NULL AND e > 1", &[][..]),
             ("CREATE INDEX CONCURRENTLY i ON t USING gin (a gin_ops) WITH (fastupdate = off)", &["gin_ops"]),

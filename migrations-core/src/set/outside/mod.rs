@@ -1,9 +1,9 @@
-//! What a `-- migrate: no-transaction` migration is made of: units, each of which is done exactly once.
+//! The units of a migration that runs outside a transaction. Each is done exactly once.
 //!
-//! A statement that can run in a transaction runs in one of its own, together with the note that it is done. What
-//! PostgreSQL refuses inside of a transaction is sent alone: it has to be safe to repeat, known to be or said to be.
-//! `SET` holds for the units behind it. On a schema that is new nobody can be disturbed, and nearly all of it runs in the
-//! transaction that creates the schema.
+//! A statement that can run inside a transaction runs in one of its own, which also records that it is done. A
+//! statement that PostgreSQL refuses inside a transaction is sent alone, and must be safe to repeat, either by its
+//! nature or by its author's word. `SET` holds for the units after it. In a new schema a lock disturbs nobody, so
+//! nearly everything runs in the transaction that creates the schema.
 
 mod action;
 mod recovery;
@@ -14,64 +14,65 @@ pub(crate) use action::Action;
 pub(crate) use recovery::drop_index;
 
 use super::blocks::{self, Blocks, Part};
-use super::error::Problem;
+use super::problem::Problem;
 use super::session;
 use super::statement::Statement;
 use super::targets::{Reader, Temporary};
-use crate::running_hash::running_hashes;
+use crate::set::running_hash::running_hashes;
 
-/// The units of a migration, and what is set for them.
+/// The units of a migration, and the settings for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outside {
     units: Vec<Unit>,
-    /// Where its `SET` and `RESET` stand.
+    /// The ranges of its `SET` and `RESET` statements.
     settings: Vec<Range<usize>>,
-    /// Of the first so many units, from none to all.
+    /// `hashes[n]`: the hash of the first `n` units.
     hashes: Vec<i64>,
-    /// Whether something in it ends with its transaction, so that one transaction for all of it would do something else.
+    /// Whether the effect of a statement ends with its transaction, so that a single transaction for the whole
+    /// migration would do something else.
     is_divided: bool,
 }
 
-/// What is done in one go.
+/// A part of a migration that is sent at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
-    /// Where it stands in the migration's text.
+    /// Its range in the migration's text.
     pub(crate) range: Range<usize>,
     pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One statement, or several between `BEGIN` and `COMMIT`, in a transaction of their own.
+    /// One statement, or those between `BEGIN` and `COMMIT`, in a transaction of their own.
     InTransaction,
     /// One statement, without a transaction.
     Alone(Action),
 }
 
 impl Outside {
-    /// Reads a migration's statements. `is_idempotent` is its author's word that they are safe to repeat.
+    /// Reads a migration's statements. `is_idempotent` is the author's word that they are safe to repeat.
     pub(super) fn read(text: &str, blocks: &Blocks<'_>, is_idempotent: bool) -> Result<Self, (Problem, usize)> {
-        let mut reading = Reading { text, is_idempotent, ..Reading::default() };
+        let mut reader = UnitReader { text, is_idempotent, ..UnitReader::default() };
         for part in blocks.parts() {
             match part {
-                Part::Statement(statement) => reading.statement(statement)?,
-                Part::Begin(_) if reading.shares_a_session => {}
+                Part::Statement(statement) => reader.statement(statement)?,
+                Part::Begin(_) if reader.shares_a_session => {}
                 Part::Begin(_) => {
-                    reading.close();
-                    reading.is_block = true;
+                    reader.close();
+                    reader.is_block = true;
                 }
                 Part::Commit(_) => {
-                    reading.is_block = false;
-                    if !reading.shares_a_session {
-                        reading.close();
+                    reader.is_block = false;
+                    if !reader.shares_a_session {
+                        reader.close();
                     }
                 }
-                Part::Nothing(_) => {}
+                Part::Redundant(_) => {}
             }
         }
-        reading.close();
-        let mut outside = reading.outside;
-        // What is set behind everything else is set once, for the server to check it.
+        reader.close();
+        let mut outside = reader.outside;
+        // A setting after the last unit changes nothing, but runs once, so that the server checks it.
         let last = outside.units.last().map_or(0, |unit| unit.range.end);
         let trailing: Vec<_> = outside.settings.iter().filter(|setting| setting.start >= last).cloned().collect();
         outside.units.extend(trailing.into_iter().map(|range| Unit { range, kind: Kind::InTransaction }));
@@ -79,7 +80,7 @@ impl Outside {
         Ok(outside)
     }
 
-    /// A hash of the units before this one.
+    /// The hash of the units before the one with this number.
     pub(crate) fn hash_before(&self, number: usize) -> Option<i64> {
         self.hashes.get(number).copied()
     }
@@ -88,24 +89,24 @@ impl Outside {
         &self.units
     }
 
-    /// What is set in front of a unit.
+    /// The settings before a unit.
     pub(crate) fn settings_for<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a Range<usize>> {
         self.settings.iter().take_while(|setting| setting.end <= unit.range.start)
     }
 
-    /// Whether a part of it cannot be known to be done by a look at the schema.
+    /// Whether it has a unit whose completion the schema does not show.
     pub(crate) fn has_transactions(&self) -> bool {
         self.units.iter().any(|unit| unit.kind == Kind::InTransaction)
     }
 
-    /// Whether a transaction would refuse a part of it, or do something else, also on a schema that is new.
+    /// Whether a transaction would refuse a part of it, or do something else, even in a new schema.
     pub(crate) fn is_apart_for_a_new_schema(&self) -> bool {
         self.is_divided || self.actions().any(|(action, _)| action.is_apart_for_a_new_schema())
     }
 
-    /// What has to be blanked out of the migration's text for it to run inside a transaction.
+    /// The ranges to blank out of the migration's text so that it can run inside a transaction.
     pub(super) fn blanks(&self) -> impl Iterator<Item = Range<usize>> {
-        self.actions().filter_map(|(action, range)| action.blanked_in_a_transaction(range))
+        self.actions().filter_map(|(action, range)| action.blank_in_a_transaction(range))
     }
 
     fn actions(&self) -> impl Iterator<Item = (&Action, &Range<usize>)> {
@@ -116,22 +117,23 @@ impl Outside {
     }
 }
 
-/// What is known in the middle of a migration.
+/// Reads a migration statement by statement, and collects its units.
 #[derive(Default)]
-struct Reading<'a> {
+struct UnitReader<'a> {
     text: &'a str,
     is_idempotent: bool,
     outside: Outside,
-    /// The unit that the next statement belongs to.
+    /// The unit to which the next statement belongs.
     open: Option<Range<usize>>,
-    /// Whether a block is begun.
+    /// Whether a block is open.
     is_block: bool,
-    /// Whether the open unit has made something that is gone with its session, for the statements behind it.
+    /// Whether the open unit has created something that lasts only as long as its session, so that the statements after
+    /// it belong to the same unit.
     shares_a_session: bool,
     temporary: Temporary,
 }
 
-impl Reading<'_> {
+impl UnitReader<'_> {
     fn statement(&mut self, statement: &Statement) -> Result<(), (Problem, usize)> {
         let text = self.text;
         let fail = |problem| Err((problem, statement.range.start));
@@ -141,11 +143,11 @@ impl Reading<'_> {
             action => action,
         };
         match action {
-            Some(Action::Unread) => return fail(Problem::Unread),
-            Some(Action::Everything) => {
-                return fail(Problem::WaitsForItself { statement: text[statement.range.clone()].to_owned() });
+            Some(Action::UnknownForm) => return fail(Problem::UnknownForm),
+            Some(Action::EveryTable) => {
+                return fail(Problem::WaitsForOwnLocks { statement: text[statement.range.clone()].to_owned() });
             }
-            Some(_) if self.is_block => return fail(Problem::AloneInBlock),
+            Some(_) if self.is_block => return fail(Problem::NonTransactionalInBlock),
             Some(action) if !action.is_repeatable() && !self.is_idempotent => return fail(Problem::NotIdempotent),
             Some(action) => {
                 self.close();
@@ -154,10 +156,10 @@ impl Reading<'_> {
             }
             None => {}
         }
-        if session::sets_beside(text, statement) && !self.is_idempotent {
-            return fail(Problem::SetsBeside);
+        if session::is_mixed_setting(text, statement) && !self.is_idempotent {
+            return fail(Problem::MixedSetting);
         }
-        if is_setting || session::sets_beside(text, statement) {
+        if is_setting || session::is_mixed_setting(text, statement) {
             self.outside.settings.push(statement.range.clone());
             if self.open.is_none() && !self.is_block {
                 return Ok(());
@@ -169,16 +171,16 @@ impl Reading<'_> {
 
     fn extend(&mut self, statement: &Statement) {
         let text = self.text;
-        self.outside.is_divided |= blocks::ends_with_its_block(text, statement);
+        self.outside.is_divided |= blocks::ends_at_commit(text, statement);
         let before = self.temporary.len();
         let mut reader = Reader::new(text, &statement.words, &mut self.temporary);
         let _ = reader.statement();
         statement.words.iter().for_each(|word| self.temporary.look_into(text, word));
         let is_cleared = self.is_block && blocks::is_cleared_on_commit(text, statement);
-        let makes_something = self.temporary.len() > before && !is_cleared
+        let creates_something = self.temporary.len() > before && !is_cleared
             || ["prepare", "declare"].iter().any(|word| statement.starts_with(text, &[word]))
             || statement.starts_with(text, &["create"]) && statement.contains(text, "pg_temp");
-        // What a statement before it has drawn from a sequence is known to its session.
+        // Only the session that drew a number from a sequence knows it.
         if statement.contains(text, "currval") || statement.contains(text, "lastval") {
             while let Some(last) = self.outside.units.pop_if(|unit| unit.kind == Kind::InTransaction) {
                 let end = self.open.as_ref().map_or(last.range.end, |open| open.end);
@@ -187,7 +189,7 @@ impl Reading<'_> {
         }
         let start = self.open.take().map_or(statement.range.start, |open| open.start);
         self.open = Some(start..statement.range.end);
-        self.shares_a_session |= makes_something;
+        self.shares_a_session |= creates_something;
         if !self.is_block && !self.shares_a_session {
             self.close();
         }
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_one_unit_and_so_is_what_shares_a_session() {
+    fn a_block_is_one_unit_and_so_are_statements_that_share_a_session() {
         let text = "BEGIN; UPDATE a SET b = 1; UPDATE c SET d = 1; COMMIT; UPDATE e SET f = 1; COMMIT; \
                     CREATE TEMP TABLE g (h int); INSERT INTO g VALUES (1); VACUUM; SELECT 1";
         assert_eq!(
@@ -250,7 +252,8 @@ mod tests {
         );
         let text = "CREATE TEMP TABLE a (b int); BEGIN; INSERT INTO a VALUES (1); COMMIT; SELECT 1; VACUUM; \
                     DO $$ BEGIN CREATE TEMP TABLE t (n int); END $$; DELETE FROM t; ANALYZE; VACUUM; \
-                    INSERT INTO c VALUES (1); SELECT currval('c_id_seq'); BEGIN; INSERT INTO d VALUES (1); BEGIN; SELECT 2; END";
+                    INSERT INTO c VALUES (1); SELECT currval('c_id_seq'); \
+                    BEGIN; INSERT INTO d VALUES (1); BEGIN; SELECT 2; END";
         let ranges: Vec<_> = units(text).into_iter().map(|(unit, _)| unit).collect();
         assert_eq!(
             ranges,
@@ -265,15 +268,15 @@ mod tests {
         );
         assert_eq!(read("BEGIN; SELECT 1", false), Err(Problem::NeverCommitted));
         for text in ["VACUUM FULL", "REINDEX DATABASE d"] {
-            assert!(matches!(read(text, true), Err(Problem::WaitsForItself { .. })), "{text}");
+            assert!(matches!(read(text, true), Err(Problem::WaitsForOwnLocks { .. })), "{text}");
         }
-        assert_eq!(read("BEGIN; VACUUM; COMMIT", false), Err(Problem::AloneInBlock));
+        assert_eq!(read("BEGIN; VACUUM; COMMIT", false), Err(Problem::NonTransactionalInBlock));
     }
 
     #[test]
-    fn what_is_set_holds_for_the_units_behind_it() {
+    fn a_setting_holds_for_the_units_after_it() {
         let beside = "SELECT set_config('a.b', lower('X'), false), f()";
-        assert_eq!(read(beside, false), Err(Problem::SetsBeside));
+        assert_eq!(read(beside, false), Err(Problem::MixedSetting));
         assert_eq!(read(&format!("{beside}; VACUUM"), true).map(|outside| outside.settings.len()), Ok(1));
         assert_eq!(units("SELECT 1; SET a.b = 2"), [("SELECT 1", true), ("SET a.b = 2", true)]);
         let text = "SET lock_timeout = 1; SELECT 1; SET a.b = 2; RESET lock_timeout; VACUUM";
@@ -290,14 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_repeated_has_to_say_that_it_may() {
+    fn an_unrepeatable_statement_needs_the_authors_word() {
         for text in ["CREATE DATABASE x", "DROP TABLESPACE x", "COMMIT PREPARED 'x'"] {
             assert_eq!(read(text, false), Err(Problem::NotIdempotent), "{text}");
             assert_eq!(read(text, true).map(|outside| outside.units.len()), Ok(1), "{text}");
         }
         for text in ["DO $$ BEGIN COMMIT; END $$", "CALL p()"] {
             let kind = |is_idempotent| read(text, is_idempotent).map(|outside| outside.units[0].kind.clone());
-            assert_eq!(kind(false), Ok(Kind::InTransaction), "whether it commits is known to the server only");
+            assert_eq!(kind(false), Ok(Kind::InTransaction), "only the server knows whether it commits");
             assert_eq!(kind(true), Ok(Kind::Alone(Action::Call)));
         }
     }

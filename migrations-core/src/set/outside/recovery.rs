@@ -1,15 +1,15 @@
-//! What a run finds of a statement that one before it had begun alone: questions to the catalog, and what to do about the
-//! answers.
+//! Recovery after a crash: what the catalog shows of a statement that an earlier run began alone, and what to do about
+//! it.
 
 use super::Unit;
 use super::action::{Action, NewIndex, Relation};
+use crate::names::{Ident, Literal};
 use crate::set::Migration;
 use crate::set::outside::Kind;
-use crate::sql::{Ident, Literal};
 
 impl Action {
-    /// A query with one row and one column: whether one of these schemas, and none that the session looks into, has
-    /// something that the statement names. `None` where it names nothing.
+    /// A query with one row and one column: whether a schema among these that is not in the session's path has
+    /// something that the statement names. `None` if it names nothing.
     pub(crate) fn path_query(&self, schemas: &[&str]) -> Option<String> {
         let Self::CreateIndex(NewIndex { looked_up, .. }) = self else { return None };
         if looked_up.is_empty() {
@@ -31,9 +31,9 @@ impl Action {
         ))
     }
 
-    /// A query with one row and one column: whether what the statement makes is there already (`done`), is there but
-    /// unusable (`broken`), is half done (`pending`), or is not (`open`). `None` where running the statement again is as
-    /// good as running it once.
+    /// A query with one row and one column: whether the statement's result exists (`done`), exists but is unusable
+    /// (`broken`), is half done (`pending`), or does not exist (`open`). `None` if the catalog does not show it by
+    /// name, or the statement can simply run again.
     pub(crate) fn progress_query(&self, schema: &str) -> Option<String> {
         match self {
             Self::CreateIndex(NewIndex { name: Some(name), table, .. }) => Some(format!(
@@ -49,11 +49,12 @@ impl Action {
                 Literal(&index.name),
                 Literal(index.schema.as_deref().unwrap_or(schema)),
             )),
-            // A partition that is not there, or was never one, is the server's to refuse.
+            // If the partition does not exist, or never was one, the server refuses the statement.
             Self::Detach { parent, partition } | Self::Finalize { parent, partition } => Some(format!(
                 "SELECT coalesce((SELECT CASE WHEN inhdetachpending THEN 'pending' ELSE 'open' END FROM pg_inherits \
                  WHERE inhrelid = to_regclass({partition}) AND inhparent = to_regclass({parent})), \
-                 CASE WHEN to_regclass({partition}) IS NULL OR to_regclass({parent}) IS NULL THEN 'open' ELSE 'done' END)",
+                 CASE WHEN to_regclass({partition}) IS NULL OR to_regclass({parent}) IS NULL \
+                 THEN 'open' ELSE 'done' END)",
                 partition = Literal(&partition.qualified(schema)),
                 parent = Literal(&parent.qualified(schema)),
             )),
@@ -61,19 +62,19 @@ impl Action {
         }
     }
 
-    /// Whether it has nothing to do when what it makes is there, whoever made it.
+    /// Whether it has nothing to do when its result exists, no matter which session created that.
     pub(crate) fn is_satisfied_by_what_is_there(&self) -> bool {
         matches!(self, Self::CreateIndex(NewIndex { if_not_exists: true, .. }))
     }
 
-    /// Whether it makes an index whose name the server chooses.
+    /// Whether it creates an index whose name the server chooses.
     pub(crate) fn makes_an_unnamed_index(&self) -> bool {
         matches!(self, Self::CreateIndex(NewIndex { name: None, .. }))
     }
 
-    /// A query with one row and one column: whether a session other than this one is at the same, or waits for its turn. A
-    /// runner that is killed leaves the server at work. Towards its end a build lets go of the table before it commits, so
-    /// that its text is all there is to see of it.
+    /// A query with one row and one column: whether another session executes the same statement or waits to do so. The
+    /// server continues with a statement after its client was killed. Near its end, an index build releases its lock on
+    /// the table before it commits, and only the text of its query still shows it.
     pub(crate) fn is_under_way_query(&self, schema: &str) -> String {
         let relations = match self {
             Self::Vacuum { .. } => Vec::new(),
@@ -99,7 +100,7 @@ impl Action {
         )
     }
 
-    /// What removes a broken result, before another attempt.
+    /// The statement that removes a broken result before another attempt.
     pub(crate) fn cleanup(&self, schema: &str) -> Option<String> {
         match self {
             Self::CreateIndex(NewIndex { name: Some(name), table, .. }) => {
@@ -110,7 +111,7 @@ impl Action {
         }
     }
 
-    /// What brings a half done result to its end.
+    /// The statement that completes a half done result.
     pub(crate) fn completion(&self, schema: &str) -> Option<String> {
         match self {
             Self::Detach { parent, partition } => Some(format!(
@@ -122,9 +123,9 @@ impl Action {
         }
     }
 
-    /// A query for statements that remove what an interrupted run of this one left under names that PostgreSQL makes up:
-    /// invalid indexes on the same table, named after one of the indexes that are rebuilt, with `_ccnew` or `_ccold` and
-    /// perhaps a number behind it, and cut off where the name would be too long
+    /// A query for statements that remove what an interrupted `REINDEX` left under names that PostgreSQL generates:
+    /// invalid indexes on the same table, named after one of the rebuilt indexes with `_ccnew` or `_ccold` and perhaps
+    /// a number after it, and truncated if the name would be too long
     /// (<https://www.postgresql.org/docs/current/sql-reindex.html#SQL-REINDEX-CONCURRENTLY>).
     pub(crate) fn leftovers_query(&self, schema: &str) -> Option<String> {
         let Self::Reindex { name: Some(name) } = self else { return None };
@@ -143,26 +144,26 @@ impl Action {
     }
 }
 
-/// Statements for a transaction that is rolled back, which find an index by its definition.
+/// Statements that find an index by its definition, for a transaction that is rolled back.
 pub(crate) struct Comparison {
-    /// They make the same index on an empty copy of the table.
+    /// Creates the same index on an empty copy of the table.
     pub(crate) preparation: [String; 2],
-    /// A query for the indexes of the table that are defined in the same way: name in full, and whether it is valid.
+    /// A query for the table's indexes with the same definition: the qualified name, and whether the index is valid.
     pub(crate) question: String,
 }
 
 impl Unit {
-    /// Whether it makes an index whose name the server chooses.
+    /// Whether it creates an index whose name the server chooses.
     pub(crate) fn makes_an_unnamed_index(&self) -> bool {
         matches!(&self.kind, Kind::Alone(action) if action.makes_an_unnamed_index())
     }
 
-    /// How to find the index that the unit makes by its definition.
+    /// How to find, by its definition, the index that the unit creates.
     pub(crate) fn comparison(&self, migration: &Migration, schema: &str) -> Option<Comparison> {
         let Kind::Alone(Action::CreateIndex(index)) = &self.kind else { return None };
         let text = migration.sql();
         let (table, copy) = (index.table.qualified(schema), format!("pg_temp.{}", Ident(&index.table.name)));
-        // On the copy nothing is concurrent.
+        // The copy is a temporary table, on which an index cannot be built concurrently in a transaction.
         let on_copy = [
             &text[self.range.start..index.concurrently.start],
             &text[index.concurrently.end..index.table_at.start],
@@ -173,10 +174,11 @@ impl Unit {
             Some(name) => format!(" AND c.relname = {}", Literal(name)),
             None => String::new(),
         };
-        // Behind the name of the table, of which a definition has none in it but in quotes.
+        // The part of the definition after the table's name: ` USING ` comes earlier only inside a quoted name.
         let definition = |index: &str| {
             format!(
-                "{index}.indisunique, substr(pg_get_indexdef({index}.indexrelid), strpos(pg_get_indexdef({index}.indexrelid), ' USING '))"
+                "{index}.indisunique, substr(pg_get_indexdef({index}.indexrelid), \
+                 strpos(pg_get_indexdef({index}.indexrelid), ' USING '))"
             )
         };
         let question = format!(

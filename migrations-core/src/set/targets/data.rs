@@ -1,12 +1,12 @@
-//! Statements that write rows, wherever in a query they stand.
+//! Statements that write rows, anywhere in a query.
 
 use super::reader::{Class, Reader};
 use super::temporary::Lookup;
 use super::{Place, Prefix};
 use crate::set::statement::Word;
 
-/// What can follow `INTO temp` in a query that writes to a table called `temp`.
-const BEHIND_INTO: &[&str] = &[
+/// Key words that can follow `INTO temp` in a query that writes to a table called `temp`.
+const AFTER_INTO: &[&str] = &[
     "from",
     "where",
     "group",
@@ -33,7 +33,7 @@ impl Reader<'_> {
             {
                 self.writer(index + 1)?;
             }
-            // A reserved word: only a label or a column of a record can be called so.
+            // `INTO` is a reserved word: elsewhere it can only be a label or a column of a record.
             if self.words[index].is(self.text, "into") && !self.follows(index, "as") && !self.follows_symbol(index, ".")
             {
                 self.at = index + 1;
@@ -47,7 +47,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `COPY` writes when it comes from somewhere. A query in it can write too.
+    /// `COPY … FROM` writes, and so can the query in `COPY (…) TO`.
     pub(super) fn copy(&mut self) -> Option<()> {
         if self.is_symbol("(") {
             let inner = self.at + 1;
@@ -63,8 +63,8 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// The target of an `UPDATE` or `DELETE` that begins at a word, behind its `WITH` where it has one. `INSERT` and
-    /// `MERGE` have theirs behind `INTO`.
+    /// The target of an `UPDATE` or `DELETE` that begins at a word, perhaps with `WITH`. `INSERT` and `MERGE` have
+    /// their targets after `INTO`.
     fn writer(&mut self, index: usize) -> Option<()> {
         self.at = index;
         if self.is("with") {
@@ -93,7 +93,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether `SET` follows in the same parentheses: `AS (update int)` defines a column.
+    /// Whether `SET` follows within the same parentheses. In `AS (update int)`, for example, `update` is a column.
     fn has_set(&self) -> bool {
         let mut depth = 0usize;
         for word in self.words.iter().skip(self.at) {
@@ -111,13 +111,13 @@ impl Reader<'_> {
         false
     }
 
-    /// The table behind `INTO`: of an `INSERT` or `MERGE`, or one that a `SELECT` makes.
-    fn into(&mut self, is_written: bool) -> Option<()> {
-        if is_written {
+    /// The table after `INTO`: the target of an `INSERT` or `MERGE`, or the table that a `SELECT` creates.
+    fn into(&mut self, is_target: bool) -> Option<()> {
+        if is_target {
             return self.table().map(drop);
         }
         let is_followed = self.words.get(self.at + 1).is_some_and(Word::is_name)
-            && !BEHIND_INTO.iter().any(|word| self.is_ahead(1, word));
+            && !AFTER_INTO.iter().any(|word| self.is_ahead(1, word));
         let is_temporary = is_followed && (self.take("temporary") || self.take("temp"));
         if is_followed && !is_temporary {
             self.take("unlogged");
@@ -132,8 +132,8 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `setval('sequence', …)` and `setval(pg_get_serial_sequence('table', …), …)`. A name that is put together is not
-    /// known.
+    /// `setval('sequence', …)` and `setval(pg_get_serial_sequence('table', …), …)`. The name in any other expression is
+    /// unknown.
     fn setval(&mut self, index: usize) {
         self.at = index;
         if !self.take_symbol("(") {

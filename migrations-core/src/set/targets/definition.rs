@@ -1,10 +1,10 @@
-//! Statements that define, alter, drop, describe, permit or maintain.
+//! Statements that define, alter, drop, comment on, grant on or maintain objects.
 
 use super::object::Kind;
 use super::reader::{Class, Reader};
 use crate::set::statement::Word;
 
-/// Statements that name nothing which lives in a schema, or only read it.
+/// Statements that name no object of a schema, or only read it.
 const WITHOUT_TARGET: &[&str] = &[
     "abort",
     "begin",
@@ -35,7 +35,7 @@ const WITHOUT_TARGET: &[&str] = &[
 ];
 
 impl Reader<'_> {
-    /// Reads a whole statement; `None` when it is of no known form.
+    /// Reads a whole statement; `None` if its form is unknown.
     pub(in crate::set) fn statement(&mut self) -> Option<()> {
         if self.is_any(WITHOUT_TARGET) {
             return Some(());
@@ -91,7 +91,7 @@ impl Reader<'_> {
 
     fn create(&mut self) -> Option<()> {
         self.take_all(&["or", "replace"]);
-        // Deprecated, and without a meaning.
+        // Deprecated and without effect.
         let _ = self.take("global") || self.take("local");
         let is_temporary = self.take("temporary") || self.take("temp");
         for word in ["unlogged", "recursive", "unique", "default", "constraint"] {
@@ -117,7 +117,7 @@ impl Reader<'_> {
         if is_statistics {
             return self.create_statistics();
         }
-        // A view of a temporary table is temporary without saying so.
+        // A view of a temporary table is temporary, too.
         if is_temporary || is_view && self.names_a_temporary() {
             let name = self.name()?;
             self.temporary.add(name.parts.last()?);
@@ -125,7 +125,7 @@ impl Reader<'_> {
             let name = self.name()?;
             match &name.parts[..] {
                 [schema, name] if schema == "pg_temp" => self.temporary.add(name),
-                // What is created is never looked for among the temporary ones.
+                // The server does not look for a name that it creates among the temporary objects.
                 _ => self.place(&name, Class::Other, 1),
             }
         } else {
@@ -134,11 +134,11 @@ impl Reader<'_> {
         match kind {
             Kind::Table if !is_view => {
                 self.parents()?;
-                // Of a query that is stored nothing is run now; of one whose rows fill the table everything is.
+                // A view's query is only stored; the query of `CREATE TABLE … AS` runs now, and can write.
                 if self.seek("as").is_some() { self.query() } else { Some(()) }
             }
             Kind::Sequence => self.owned_by(),
-            // The class becomes a member of the family.
+            // The new class also changes its family.
             Kind::OperatorClass if is_class => {
                 if self.seek("family").is_some() {
                     self.target(Class::Other)?;
@@ -149,7 +149,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The name of an index cannot be qualified: it lives where its table does.
+    /// The name of a new index cannot be qualified: the index is created in its table's schema.
     fn create_index(&mut self) -> Option<()> {
         self.take("concurrently");
         self.take_all(&["if", "not", "exists"]);
@@ -171,7 +171,7 @@ impl Reader<'_> {
         self.table().map(drop)
     }
 
-    /// A table that others descend from, or that has partitions, is changed by a new one.
+    /// A new partition or child table also changes its parents.
     fn parents(&mut self) -> Option<()> {
         if self.take_all(&["partition", "of"]) {
             return self.target(Class::Relation).map(drop);
@@ -212,7 +212,7 @@ impl Reader<'_> {
         }
         let kind = self.kind()?;
         self.take_all(&["if", "exists"]);
-        // `ALTER TABLE ALL IN TABLESPACE` moves what the role owns.
+        // `ALTER TABLE ALL IN TABLESPACE` names no table.
         if self.is("all") && self.is_ahead(1, "in") {
             return Some(());
         }
@@ -280,7 +280,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// `GRANT … ON …` and `REVOKE … ON …`; without `ON` they are about roles.
+    /// `GRANT … ON …` and `REVOKE … ON …`. Without `ON` they grant and revoke roles.
     fn privileges(&mut self) -> Option<()> {
         while !self.take("on") {
             if self.at >= self.words.len() || self.is("to") || self.is("from") {
@@ -302,7 +302,8 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// Whether a name follows the word. If not, the word is the name: `GRANT SELECT ON sequence TO PUBLIC`.
+    /// Whether a name follows the word. If not, the word itself is the name, as in `GRANT SELECT ON sequence TO
+    /// PUBLIC`.
     fn is_kind_of_name(&self) -> bool {
         let next = self.words.get(self.at + 1);
         next.is_some_and(Word::is_name) && !self.is_ahead(1, "to") && !self.is_ahead(1, "from")
@@ -328,7 +329,7 @@ impl Reader<'_> {
         if self.at == self.words.len() {
             return Some(());
         }
-        // `CLUSTER index ON table`, as it was written before 8.3.
+        // `CLUSTER index ON table` is the syntax before PostgreSQL 8.3.
         if is_cluster && self.is_ahead(1, "on") {
             self.at += 2;
         }

@@ -1,13 +1,15 @@
-//! Where the schema is written into a migration before it is sent, so that no name it changes falls through.
+//! The places where the schema is inserted into a migration before it is sent, so that no name that it changes falls
+//! through to another schema.
 //!
 //! With the path `tenant, shared, public`, an unqualified name that the tenant does not have means the shared schema's
-//! object. That is wanted where a name is read, and a disaster where it is dropped. So the name of whatever a statement
-//! defines, alters, drops, comments on, grants on, locks, truncates, maintains or writes is sent with the schema in front.
-//! Names that are only read, bodies of functions and actions of rules are left to the path. The migration's own text, and
-//! with it its checksum, stays as it is.
+//! object. That is intended where the name is read, and a disaster where it is dropped. So the name of whatever a
+//! statement defines, alters, drops, comments on, grants on, locks, truncates, maintains or writes is sent with the
+//! schema before it. Names that are only read, bodies of functions and actions of rules are left to the path. The
+//! migration's own text, and with it the checksum, does not change.
 //!
-//! It reads words, not a tree: PostgreSQL's grammar has a target's name at a fixed place of every statement, and words
-//! cannot fail to parse. A statement of a form that is not known here is sent as it stands, and counted.
+//! This module reads words, not a syntax tree: in PostgreSQL's grammar a target's name has a fixed position in every
+//! statement, and splitting into words cannot fail. A statement of an unknown form is sent as it is written, and
+//! counted.
 
 mod data;
 mod definition;
@@ -18,16 +20,16 @@ mod temporary;
 use std::ops::Range;
 
 use super::statement::Statement;
-use crate::sql::Ident;
+use crate::names::Ident;
 pub(super) use reader::Reader;
 pub(super) use temporary::Temporary;
 
-/// The places of one migration.
+/// The places in one migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Targets {
     /// In the order of their offsets.
     places: Vec<Place>,
-    /// How many statements have a name that could not be placed.
+    /// How many statements are of an unknown form, or have a name that may or may not need the schema.
     uncertain: usize,
 }
 
@@ -38,7 +40,7 @@ struct Place {
     prefix: Prefix,
 }
 
-/// What is written there.
+/// What is inserted at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Prefix {
     Schema,
@@ -48,21 +50,21 @@ enum Prefix {
     Temporary,
 }
 
-/// A part of a text with insertions, and the way back to the text without.
+/// A part of a text with insertions, which maps its offsets back to the text without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Qualified {
     pub(crate) text: String,
     insertions: Insertions,
-    /// Where in the whole text without insertions it starts.
+    /// The offset of its start in the whole text without insertions.
     starts_at: usize,
 }
 
-/// Where something was inserted, as ranges of the longer text.
+/// What was inserted, as ranges of the longer text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Insertions(Vec<Range<usize>>);
 
 impl Targets {
-    /// The places of a migration's statements, of which some change something, and run alone.
+    /// The places in a migration's statements. `is_alone` tells which of them run outside a transaction.
     pub(super) fn of(text: &str, statements: &[Statement], is_alone: impl Fn(&Statement) -> bool) -> Self {
         let mut temporary = Temporary::default();
         let mut targets = Self::default();
@@ -80,17 +82,17 @@ impl Targets {
         targets
     }
 
-    /// How many statements have a name that could not be placed.
+    /// How many statements are of an unknown form, or have a name that may or may not need the schema.
     pub(super) fn uncertain(&self) -> usize {
         self.uncertain
     }
 
-    /// The places in front of an offset.
+    /// The places before an offset.
     pub(super) fn before(&self, offset: usize) -> Self {
         Self { places: self.places.iter().filter(|place| place.offset < offset).copied().collect(), ..*self }
     }
 
-    /// A part of the text with the schema at every place that is in it and not in `blanks`, which are blanked out.
+    /// A part of the text with the schema at each of its places, and with blanks in place of the ranges in `blanks`.
     pub(super) fn qualify(&self, text: &str, part: Range<usize>, blanks: &[Range<usize>], schema: &str) -> Qualified {
         let plain = format!("{}.", Ident(schema));
         let in_literal = plain.replace('\'', "''");
@@ -117,7 +119,7 @@ impl Targets {
     }
 }
 
-/// Adds a part of a text, with blanks of the same length where it is to be left out: places in it stay true.
+/// Appends a part of a text, with blanks of the same length for what is left out, so that offsets stay valid.
 fn push_blanked(to: &mut String, text: &str, part: Range<usize>, blanks: &[Range<usize>]) {
     let mut copied = part.start;
     for blank in blanks {
@@ -138,16 +140,17 @@ impl From<String> for Qualified {
 }
 
 impl Qualified {
-    /// The offset in the whole text without insertions. Inside of one it is the place of the insertion.
+    /// The offset in the whole text without insertions. For an offset inside an insertion it is the insertion's place.
     pub(crate) fn original(&self, offset: usize) -> usize {
         self.starts_at + self.insertions.original(offset)
     }
 
-    /// What is sent for a range of the whole text without insertions, when all of that is in this part.
-    pub(crate) fn sent(&self, range: &Range<usize>) -> Option<&str> {
+    /// Where a range of the whole text without insertions stands in what is sent, if this part contains the range.
+    pub(crate) fn sent(&self, range: &Range<usize>) -> Option<Range<usize>> {
         let start = range.start.checked_sub(self.starts_at)?;
         let end = range.end.checked_sub(self.starts_at)?;
-        self.text.get(self.insertions.sent(&(start..end)))
+        let sent = self.insertions.sent(&(start..end));
+        self.text.get(sent.clone()).map(|_| sent)
     }
 }
 
@@ -157,7 +160,7 @@ impl Insertions {
         offset - before.map(|inserted| inserted.end.min(offset) - inserted.start).sum::<usize>()
     }
 
-    /// The range in the longer text for one in the text without insertions, which begins and ends at none.
+    /// The range in the longer text for a range in the text without insertions, which begins and ends at no insertion.
     fn sent(&self, range: &Range<usize>) -> Range<usize> {
         let sent = |offset: usize| {
             self.0

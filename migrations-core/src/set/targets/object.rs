@@ -1,4 +1,4 @@
-//! Kinds of objects, and how each is named in `ALTER`, `DROP`, `COMMENT ON` and the like.
+//! Kinds of objects, and how `ALTER`, `DROP`, `COMMENT ON` and similar statements name each of them.
 
 use super::reader::{Class, Name, Reader};
 
@@ -11,20 +11,21 @@ pub(super) enum Kind {
     /// Types and domains.
     Type,
     Column,
-    /// What is named without more: collations, conversions, statistics, text search.
+    /// Named by nothing but the name: collations, conversions, statistics, text search.
     Plain,
-    /// What is named with its arguments: functions, procedures, aggregates.
+    /// Named with arguments: functions, procedures, aggregates.
     Routine,
     Operator,
     /// Operator classes and families.
     OperatorClass,
-    /// What belongs to a table and has no schema of its own: triggers, policies, rules.
+    /// Part of a table, without a schema of its own: triggers, policies, rules.
     OnTable,
     Constraint,
-    /// What lives in no schema.
+    /// In no schema.
     Nowhere,
 }
 
+/// Kinds of objects that are in no schema.
 const NOWHERE: &[&[&str]] = &[
     &["access", "method"],
     &["cast"],
@@ -51,7 +52,7 @@ const NOWHERE: &[&[&str]] = &[
     &["user"],
 ];
 
-/// With the longest forms first.
+/// Kinds of objects that are in a schema, the longest forms first.
 const SOMEWHERE: &[(&[&str], Kind)] = &[
     (&["foreign", "table"], Kind::Table),
     (&["materialized", "view"], Kind::Table),
@@ -83,7 +84,7 @@ const SOMEWHERE: &[(&[&str], Kind)] = &[
 ];
 
 impl Reader<'_> {
-    /// Reads what kind of object the statement is about.
+    /// Reads the kind of object in the statement.
     pub(super) fn kind(&mut self) -> Option<Kind> {
         if NOWHERE.iter().any(|words| self.take_all(words)) {
             return Some(Kind::Nowhere);
@@ -91,7 +92,8 @@ impl Reader<'_> {
         SOMEWHERE.iter().find(|(words, _)| self.take_all(words)).map(|(_, kind)| *kind)
     }
 
-    /// Reads one object of a kind with all that belongs to it, and gives the name of one that can be temporary.
+    /// Reads one object of a kind with everything that belongs to its name, and returns the name if the object can be
+    /// temporary.
     pub(super) fn object(&mut self, kind: Kind) -> Option<Vec<String>> {
         match kind {
             Kind::Nowhere => {}

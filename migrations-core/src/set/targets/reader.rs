@@ -1,4 +1,4 @@
-//! Reads a statement's words from left to right, and notes the places of what it changes.
+//! Reads a statement's words from left to right, and notes the places of the names that it changes.
 
 use super::temporary::{Lookup, Temporary};
 use super::{Place, Prefix};
@@ -10,22 +10,22 @@ pub(in crate::set) struct Reader<'a> {
     pub(in crate::set) at: usize,
     pub(super) temporary: &'a mut Temporary,
     pub(super) places: Vec<Place>,
-    /// Whether the statement is a `CREATE`, whose names are not looked for anywhere.
+    /// Whether the statement is a `CREATE`, whose name the server does not look up.
     pub(super) creates: bool,
-    /// Whether the statement runs alone: nothing that it names is temporary, or PostgreSQL's own.
+    /// Whether the statement runs outside a transaction: nothing that it names is temporary or PostgreSQL's own.
     pub(super) is_alone: bool,
-    /// Whether every name that was read has its place.
+    /// Whether it is known for every name so far whether it needs the schema.
     pub(super) is_certain: bool,
 }
 
-/// What a name stands for, as far as it matters where the server looks for it.
+/// What a name stands for, as far as that decides where the server looks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// A table, a view or a type. The server looks for these among the temporary ones first.
+    /// A table, a view or a type. The server looks for these among the temporary objects first.
     Relation,
-    /// An index or a sequence, which can have come with a temporary table.
+    /// An index or a sequence, which can be part of a temporary table.
     Dependent,
-    /// A function, an operator or something else that is never temporary without being qualified.
+    /// A function, an operator or another object that is temporary only if its name is qualified.
     Other,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         Self { text, words, at: 0, temporary, places: Vec::new(), creates: false, is_alone: false, is_certain: true }
     }
 
-    /// Whether the word so many words ahead is this key word.
+    /// Whether the word that stands `ahead` words further is this key word.
     pub(in crate::set) fn is_ahead(&self, ahead: usize, want: &str) -> bool {
         self.words.get(self.at + ahead).is_some_and(|word| word.is(self.text, want))
     }
@@ -67,14 +67,14 @@ impl<'a> Reader<'a> {
         index.checked_sub(1).is_some_and(|before| self.words[before].is_symbol(self.text, want))
     }
 
-    /// Steps over a key word.
+    /// Steps over a key word if it is the next word.
     pub(in crate::set) fn take(&mut self, want: &str) -> bool {
         let found = self.is(want);
         self.at += usize::from(found);
         found
     }
 
-    /// Steps over key words that only mean something together, as in `IF EXISTS`: alone, `if` can be a name.
+    /// Steps over key words that have a meaning only together, such as `IF EXISTS`: `if` alone can be a name.
     pub(in crate::set) fn take_all(&mut self, wants: &[&str]) -> bool {
         let found = wants.iter().enumerate().all(|(ahead, want)| self.is_ahead(ahead, want));
         self.at += if found { wants.len() } else { 0 };
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Steps over everything up to this key word, outside of parentheses, and over the word.
+    /// Steps over everything up to and including this key word, which is not looked for in parentheses.
     pub(super) fn seek(&mut self, want: &str) -> Option<()> {
         while self.at < self.words.len() {
             if self.take(want) {
@@ -98,14 +98,14 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Steps over a word, or over parentheses with all that is in them.
+    /// Steps over a word, or over parentheses with everything in them.
     pub(super) fn step(&mut self) {
         if !self.parentheses() {
             self.at += 1;
         }
     }
 
-    /// Steps over parentheses with all that is in them.
+    /// Steps over parentheses with everything in them.
     pub(in crate::set) fn parentheses(&mut self) -> bool {
         if !self.is_symbol("(") {
             return false;
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
-    /// Notes the place of a name that has `parts` parts when it is not qualified.
+    /// Notes the place of a name that has this number of parts if it is unqualified.
     pub(super) fn place(&mut self, name: &Name, class: Class, parts: usize) {
         if name.parts.len() != parts {
             return;
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             self.places.push(Place { offset: name.offset, prefix: Prefix::Schema });
             return;
         }
-        // The server looks into `pg_catalog` before everything else, as in `UPDATE pg_index`.
+        // The server looks into `pg_catalog` first, as for `UPDATE pg_index`.
         if !self.creates && name.parts[0].starts_with("pg_") {
             self.is_certain = false;
             return;
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads `[ONLY] name [*]` or `ONLY (name)`, as a table stands in most statements.
+    /// Reads `[ONLY] name [*]` or `ONLY (name)`, as most statements name a table.
     pub(super) fn table(&mut self) -> Option<Name> {
         let is_enclosed = self.take("only") && self.take_symbol("(");
         let name = self.target(Class::Relation)?;
@@ -187,8 +187,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Whether the word is a plain literal, the only kind into which something can be written without reading its
-    /// escapes.
+    /// Whether the word is a plain literal. Only into these can a text be inserted without regard to escapes.
     pub(super) fn is_plain_literal(&self, word: &Word) -> bool {
         word.kind == WordKind::Literal && self.text[word.range.clone()].starts_with('\'')
     }

@@ -1,4 +1,4 @@
-//! The temporary tables of a migration, as far as its text tells. The server looks for a name among them first.
+//! The temporary tables of a migration, as far as its text tells. The server looks for a name among these first.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::set::statement::{Word, WordKind};
 pub(in crate::set) struct Temporary {
     /// Created by a statement, and not dropped yet.
     known: HashSet<String>,
-    /// Created by code in a string, which may or may not have been run.
+    /// Created by code in a string, which may or may not have run.
     unknown: HashSet<String>,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Lookup {
 }
 
 impl Temporary {
-    /// How many names there are. It grows with a statement that makes something temporary.
+    /// The number of names, which grows with every statement that creates a temporary object.
     pub(in crate::set) fn len(&self) -> usize {
         self.known.len() + self.unknown.len()
     }
@@ -32,14 +32,14 @@ impl Temporary {
         if self.known.contains(name) {
             return Lookup::Temporary;
         }
-        // As PostgreSQL names the index of a constraint and the sequence of a `serial` column.
-        let came_along = |table: &String| name.strip_prefix(table.as_str()).is_some_and(|rest| rest.starts_with('_'));
+        // PostgreSQL names the index of a constraint and the sequence of a `serial` column after the table.
+        let is_part = |table: &String| name.strip_prefix(table.as_str()).is_some_and(|rest| rest.starts_with('_'));
         let is_unknown = self.unknown.contains(name)
-            || class == Class::Dependent && self.known.iter().chain(&self.unknown).any(came_along);
+            || class == Class::Dependent && self.known.iter().chain(&self.unknown).any(is_part);
         if is_unknown { Lookup::Unknown } else { Lookup::Permanent }
     }
 
-    /// Whether a name, qualified or not, is one of a known temporary table.
+    /// Whether a name, qualified or not, is that of a known temporary table.
     pub(super) fn holds(&self, name: &[String]) -> bool {
         match name {
             [name] => self.known.contains(name),
@@ -58,8 +58,8 @@ impl Temporary {
         }
     }
 
-    /// Looks for `CREATE TEMP TABLE` in a string: the body of a `DO` or of a function, or a statement for `EXECUTE` in
-    /// one.
+    /// Looks for `CREATE TEMP TABLE` in a string: the body of a `DO` or of a function, or a statement that such a body
+    /// executes.
     pub(in crate::set) fn look_into(&mut self, text: &str, word: &Word) {
         if word.kind == WordKind::Literal {
             self.look_into_literal(&text[word.range.clone()]);
@@ -99,7 +99,7 @@ impl Temporary {
     }
 }
 
-/// The name behind `TEMP`.
+/// The name after `TEMP`.
 fn defined(words: &[(WordKind, &str)]) -> Option<String> {
     const KEY_WORDS: &[&str] = &["recursive", "table", "view", "sequence", "if", "not", "exists"];
     let is_key_word = |word: &&(WordKind, &str)| KEY_WORDS.iter().any(|want| word.1.eq_ignore_ascii_case(want));

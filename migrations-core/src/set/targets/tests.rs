@@ -1,9 +1,9 @@
-//! What is written where: `§` stands for the schema, `¶` for `pg_temp`.
+//! What is inserted where: `§` stands for the schema, `¶` for `pg_temp`.
 
 use super::super::statement::split;
 use super::*;
 
-/// Statements by themselves.
+/// Single statements.
 pub(super) const STATEMENTS: &[&str] = &[
     // Tables.
     "CREATE TABLE §t (id bigint PRIMARY KEY, plan text REFERENCES plans (code), m mood DEFAULT f(1))",
@@ -83,7 +83,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "SELECT pg_catalog.setval('§\"S s\"'::regclass, max(id)) FROM t",
     "SELECT setval(pg_get_serial_sequence('§t', 'id'), coalesce(max(id), 1)) FROM t",
     "SELECT setval('other.s', 5), nextval('s')",
-    // Functions and their like.
+    // Functions, triggers, policies, rules.
     "CREATE FUNCTION §f(p plans, OUT m mood) RETURNS mood LANGUAGE sql AS 'DELETE FROM x'",
     "CREATE OR REPLACE FUNCTION §f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE x SET a = 1; END $$",
     "CREATE FUNCTION §f() RETURNS int BEGIN ATOMIC DELETE FROM t; SELECT 1; END",
@@ -142,7 +142,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "CREATE STATISTICS ON a, b FROM §t",
     "ALTER STATISTICS §s SET STATISTICS 100",
     "DROP STATISTICS IF EXISTS §s, §z",
-    // Descriptions and privileges.
+    // Comments and privileges.
     "COMMENT ON TABLE §t IS 'a.b'",
     "COMMENT ON COLUMN §t.a IS NULL",
     "COMMENT ON COLUMN other.t.a IS 'x'",
@@ -204,7 +204,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "COPY (DELETE FROM §t RETURNING *) TO '/dev/null'",
     "EXPLAIN (ANALYZE, VERBOSE) UPDATE §t SET a = 1",
     "EXPLAIN ANALYZE DELETE FROM §t",
-    // What lives in no schema, and what names nothing.
+    // Objects in no schema, and statements without a name.
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "CREATE ROLE r",
     "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()",
@@ -268,7 +268,7 @@ fn a_temporary_table_is_temporary_until_it_is_dropped() {
 }
 
 #[test]
-fn what_code_in_a_string_may_have_made_temporary_is_left_alone() {
+fn a_name_that_code_in_a_string_may_have_made_temporary_is_left_alone() {
     for (marked, uncertain) in [
         ("DO $$ BEGIN CREATE TEMP TABLE s (a int); END $$; INSERT INTO s VALUES (1); INSERT INTO §t VALUES (1)", 1),
         ("DO $x$ BEGIN EXECUTE 'CREATE TEMP TABLE IF NOT EXISTS \"S\" (a int)'; END $x$; DELETE FROM \"S\"", 1),
@@ -309,7 +309,7 @@ fn every_offset_leads_back() {
     }
     for statement in &statements {
         let written = &text[statement.range.clone()];
-        let found = qualified.sent(&statement.range).unwrap_or_default();
+        let found = qualified.sent(&statement.range).map_or("", |sent| &qualified.text[sent]);
         assert_eq!(found.replace("\"acme\".", ""), written);
         let alone = targets.qualify(text, statement.range.clone(), &[], "acme");
         assert_eq!(alone.text, found);
@@ -329,7 +329,7 @@ fn nothing_that_runs_alone_is_taken_for_temporary() {
 }
 
 #[test]
-fn what_is_left_out_keeps_the_places_true() {
+fn blanks_keep_the_offsets_valid() {
     let text = "BEGIN;\nDROP TABLE a;\nCREATE EXTENSION x;\nDROP TABLE b; COMMIT";
     let targets = Targets::of(text, &split(text).unwrap_or_default(), |_| false);
     let blanks: Vec<_> = ["BEGIN", "CREATE EXTENSION x", "COMMIT"]
@@ -340,7 +340,7 @@ fn what_is_left_out_keeps_the_places_true() {
     assert_eq!(sent.len(), text.len() + 2 * "\"acme\".".len());
 }
 
-/// The tree of another reader of PostgreSQL's grammar has the same places, but for what it does not know.
+/// Another parser of PostgreSQL's grammar finds the same places, except in the forms that it does not know.
 #[test]
 fn the_parse_tree_finds_a_schema_wherever_one_was_written() {
     let unknown = ["ANALYZE", "VACUUM", "setval", "COMMENT ON TYPE", "GRANT USAGE ON TYPE", "WITH update AS"];
@@ -355,7 +355,8 @@ fn the_parse_tree_finds_a_schema_wherever_one_was_written() {
     }
 }
 
-/// Whether the server's grammar takes a statement. It reads the whole message before it runs the first of it.
+/// Whether the server can parse a statement. It parses the whole message before it executes the first statement, which
+/// divides by zero.
 fn parses(client: &mut postgres::Client, statement: &str) -> bool {
     let answer = client.batch_execute(&format!("SELECT 1 / 0;\n{statement}"));
     answer.err().and_then(|error| error.code().map(|code| code.code() == "22012")).unwrap_or_default()

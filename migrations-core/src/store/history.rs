@@ -1,0 +1,83 @@
+//! refinery's history table in a schema: the migrations that were really applied to it.
+//!
+//! The table and its rows are refinery's, so an application that used refinery before can switch over, and back,
+//! without touching its database.
+
+use postgres::Client;
+use postgres::types::Type;
+
+use crate::names::{Ident, Literal, fill};
+use crate::report::Error;
+use crate::set::Migration;
+
+/// refinery's name for the table.
+pub(crate) const HISTORY: &str = "refinery_schema_history";
+
+/// One applied migration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HistoryRow {
+    pub(crate) version: i64,
+    pub(crate) name: String,
+    pub(crate) checksum: u64,
+}
+
+fn table(schema: &str) -> String {
+    format!("{}.{HISTORY}", Ident(schema))
+}
+
+/// Creates the table with narrower columns than refinery does. refinery reads it just as well, and a row that always
+/// fits on a page needs no TOAST table with an index: two relations fewer for every tenant.
+pub(crate) fn create_history(schema: &str) -> String {
+    fill(include_str!("sql/create_history.sql"), &[("history", &table(schema))])
+}
+
+/// Records a migration. The time is the server's, in the format that refinery reads (RFC 3339).
+pub(crate) fn insert_history(schema: &str, migration: &Migration) -> String {
+    fill(
+        include_str!("sql/insert_history.sql"),
+        &[
+            ("history", &table(schema)),
+            ("version", &migration.version()),
+            ("name", &Literal(migration.name())),
+            ("checksum", &migration.checksum()),
+        ],
+    )
+}
+
+/// Reads a schema's history. The inner `Err` is a problem with the table itself.
+pub(crate) fn read_history(client: &mut Client, schema: &str) -> Result<Result<Vec<HistoryRow>, String>, Error> {
+    let doing = || format!("reading the history of schema {schema}");
+    let table = table(schema);
+    let exists: bool = client
+        .query_typed(include_str!("sql/history_exists.sql"), &[(&table, Type::TEXT)])
+        .map_err(|error| Error::from_driver(doing(), &error))?
+        .first()
+        .is_some_and(|row| row.get(0));
+    if !exists {
+        return Ok(Ok(Vec::new()));
+    }
+    let query = fill(include_str!("sql/read_history.sql"), &[("history", &table)]);
+    match client.query_typed(&query, &[]) {
+        Ok(rows) => Ok(rows.iter().map(row).collect()),
+        Err(error) => match Error::from_driver(doing(), &error) {
+            // A table that lacks a column, has another type, is damaged or belongs to another program is this schema's
+            // problem, not the run's. The classes are those of Appendix A of PostgreSQL's documentation.
+            Error::Server { source, .. } if matches!(source.sqlstate().get(..2), Some("42" | "22" | "XX")) => {
+                Ok(Err(source.message().to_owned()))
+            }
+            other => Err(other),
+        },
+    }
+}
+
+fn row(row: &postgres::Row) -> Result<HistoryRow, String> {
+    let version: Option<i64> = row.get(0);
+    let name: Option<String> = row.get(1);
+    let checksum: Option<String> = row.get(2);
+    let (Some(version), Some(name), Some(checksum)) = (version, name, checksum) else {
+        return Err("a row holds a null".to_owned());
+    };
+    let checksum =
+        checksum.parse().map_err(|_| format!("version {version} has {checksum:?} for a checksum, not a number"))?;
+    Ok(HistoryRow { version, name, checksum })
+}

@@ -1,0 +1,3 @@
+INSERT INTO %tenants% (schema_name, version)
+SELECT nspname, %version% FROM pg_namespace WHERE nspname = %schema%
+ON CONFLICT DO NOTHING

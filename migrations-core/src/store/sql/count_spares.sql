@@ -1,0 +1,1 @@
+SELECT count(*) FILTER (WHERE digest = $1), count(*) FROM %tenants% WHERE %is_spare%

@@ -1,0 +1,1 @@
+DELETE FROM %tenants% WHERE schema_name = %schema%

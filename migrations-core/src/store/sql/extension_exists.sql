@@ -1,0 +1,1 @@
+EXISTS (SELECT FROM pg_extension WHERE extname = %name%)

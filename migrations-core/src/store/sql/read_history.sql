@@ -1,0 +1,1 @@
+SELECT version::int8, name::text, checksum::text FROM %history% ORDER BY version

@@ -1,0 +1,1 @@
+INSERT INTO %tenants% (schema_name, status) VALUES (%schema%, %status%)

@@ -1,0 +1,1 @@
+SELECT schema_name::text FROM %tenants% WHERE %which%

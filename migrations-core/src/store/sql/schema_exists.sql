@@ -1,0 +1,1 @@
+EXISTS (SELECT FROM pg_namespace WHERE nspname = %schema%)

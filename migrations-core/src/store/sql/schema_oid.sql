@@ -1,0 +1,1 @@
+SELECT oid FROM pg_namespace WHERE nspname = $1::text::name

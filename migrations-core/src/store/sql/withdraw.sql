@@ -1,0 +1,1 @@
+DELETE FROM %leases% WHERE name = 'shared' AND (holder = $1 OR expires_at < clock_timestamp())
