@@ -64,16 +64,31 @@ fn quick_tenants_share_a_transaction() {
     assert!(newer.run(test.database()).unwrap().is_unchanged());
 }
 
+/// Rows, sequences, settings, notifications and handled errors can tell a shared transaction, or a second try, from the
+/// first: migrations that are more than definitions are done alone.
+#[test]
+fn only_definitions_share_a_transaction() {
+    let rows = ("V2__rows", "INSERT INTO notes VALUES (1, 'x')");
+    for (step, is_shared) in [(AUTHOR, true), (rows, false)] {
+        let test = fleet(30);
+        assert_eq!(migrator(&[NOTES, step]).jobs(1).run(test.database()).unwrap().tenants.migrated, 30);
+        let transactions = number(&test, "SELECT count(DISTINCT xmin::text) FROM migrations.tenants");
+        assert_eq!(transactions < 30, is_shared, "{} in {transactions}", step.0);
+    }
+}
+
 /// A shared transaction holds the locks of all of its tenants: a tenant that takes longer is left out of it.
 #[test]
 fn a_slow_tenant_holds_no_lock_of_another_one() {
-    const PAUSE: (&str, &str) = ("V2__pause", "CREATE TABLE pause (seconds float8 NOT NULL)");
-    const SLOW: (&str, &str) =
-        ("V3__slow", "ALTER TABLE notes ADD COLUMN author text; SELECT pg_sleep(seconds) FROM pause");
+    const PAUSE: (&str, &str) = (
+        "V2__pause",
+        "CREATE FUNCTION pause() RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END'",
+    );
+    const SLOW: (&str, &str) = ("V3__slow", "ALTER TABLE notes ADD COLUMN author text DEFAULT pause()");
     let names: Vec<String> = (0..40).map(|number| format!("tenant_{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let test = with_tenants(&migrator(&[NOTES, PAUSE]), &names);
-    execute(&test, "INSERT INTO tenant_30.pause VALUES (3)");
+    execute(&test, "INSERT INTO tenant_30.notes SELECT n, 'x' FROM generate_series(1, 10) AS n");
     let newer = migrator(&[NOTES, PAUSE, SLOW]).jobs(1);
     std::thread::scope(|scope| {
         let run = scope.spawn(|| newer.run(test.database()).unwrap());

@@ -174,3 +174,18 @@ fn what_a_migration_makes_in_pg_temp_is_its_own() {
     assert_eq!(report.tenants.migrated, 2, "{:?}", report.failures);
     assert_eq!(column(&test, "SELECT id::text FROM globex.doubled"), ["4"]);
 }
+
+/// Neither is undone by a rollback: the tenants that come next over the same connection would fail for them.
+#[test]
+fn a_failed_transaction_leaves_neither_prepared_statements_nor_session_locks() {
+    let step = "PREPARE p AS SELECT 1; SELECT pg_advisory_lock(4711); CREATE TABLE marker ()";
+    let test = with_tenants(&migrator(&[NOTES]), &["t1", "t2", "t3", "t4", "t5"]);
+    execute(&test, "CREATE TABLE t2.marker ()");
+    let report = migrator(&[NOTES, ("V2__step", step)]).jobs(2).run(test.database()).unwrap();
+    assert_eq!((report.tenants.migrated, report.tenants.failed), (4, 1), "{:?}", report.failures);
+    let failure = &report.failures[0];
+    assert_eq!((failure.tenant(), failure.sqlstate()), (Some(&name("t2")), Some("42P07")));
+    assert_eq!(failure.excerpt().map(migrations_core::Excerpt::column), Some(55), "{failure}");
+    execute(&test, "DROP TABLE t2.marker");
+    assert!(migrator(&[NOTES, ("V2__step", step)]).run(test.database()).unwrap().is_success());
+}

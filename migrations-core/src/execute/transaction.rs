@@ -13,7 +13,8 @@ use super::locate::locate;
 use super::retry::is_transient;
 use crate::plan::{Script, Unit};
 use crate::report::{Error, Failure, Reason, ServerError, chain};
-use crate::store::codes;
+use crate::server::undo_rolled_back;
+use crate::store::{codes, is_refusal};
 
 /// Sends the script of these migrations.
 pub(super) fn send(
@@ -36,17 +37,24 @@ pub(super) fn send(
         Ok(()) => return Ok(()),
         Err(Stopped::Refused { refused, sent }) => (refused, sent),
         Err(Stopped::Outside(found)) => {
+            undo_rolled_back(client, unit.engine.delivery());
             let mut failure = failure(unit, Reason::Server(*found));
             failure.migration = only;
             return Err(failure.into());
         }
     };
+    // A guard refuses before anything of a migration runs.
+    let is_ours = refused.error.code().is_some_and(is_refusal);
+    if !is_ours {
+        undo_rolled_back(client, unit.engine.delivery());
+    }
     Err(stop(unit, &refused.error, |failure| {
         find_blockers(client, unit, failure);
         if is_transient(failure) && !unit.policy.is_last_try || unit.engine.interrupt().is_raised() {
             return;
         }
         locate(client, unit, script, &sent, &refused, failure);
+        undo_rolled_back(client, unit.engine.delivery());
         if failure.sqlstate() == Some(codes::ISOLATION) && failure.migration.is_none() {
             failure.migration = only;
         }

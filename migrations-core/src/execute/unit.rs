@@ -13,8 +13,8 @@ use super::transaction::{failure, interrupted, refused, send};
 use crate::engine::{Commits, Point};
 use crate::plan::{Batch, Origin, Part, Unit};
 use crate::report::{Error, Failure};
-use crate::server::{Connection, Refused, Use, is_lost_failure};
-use crate::store::schema_claim;
+use crate::server::{Connection, Refused, Use, is_lost_failure, undo_rolled_back};
+use crate::store::{is_refusal, schema_claim};
 
 /// Brings the unit's schema to the end of its set; returns how many migrations were applied.
 pub(crate) fn execute(connection: &mut Connection<'_>, unit: &Unit<'_>) -> Result<usize, Stop> {
@@ -83,7 +83,11 @@ fn with_more_commits(unit: &Unit<'_>, part: &Part, failure: &Failure) -> Option<
 pub(crate) fn execute_batch(connection: &mut Connection<'_>, batch: &Batch<'_>) -> Result<Duration, Refused> {
     let Some(first) = batch.units().first() else { return Ok(Duration::ZERO) };
     first.engine.gate().pass(&mut connection.client, Point::Planned);
-    let elapsed = query_script(&mut connection.client, first, &batch.script())?;
+    let sent = query_script(&mut connection.client, first, &batch.script());
+    if sent.as_ref().is_err_and(|refused| !refused.error.code().is_some_and(is_refusal)) {
+        undo_rolled_back(&mut connection.client, first.engine.delivery());
+    }
+    let elapsed = sent?;
     for unit in batch.units() {
         connection.used(use_of(unit.origin));
     }

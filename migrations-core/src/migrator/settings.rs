@@ -83,12 +83,13 @@ impl Migrator {
         self
     }
 
-    /// Migrates or creates this many tenants in one transaction. A group of which one fails is done again one by one.
+    /// Migrates or creates this many tenants in one transaction. If one of a group fails, its tenants are done one by one.
     ///
-    /// Unless it is set, new tenants are created one by one, and tenants that exist share a transaction as long as that is a
-    /// moment: as many as are done in 25 ms, at most 16. There, a statement that takes 100 ms, or waits 50 ms for a lock,
-    /// ends the transaction, and its tenants are done one by one. A fixed number has no such limits: a transaction holds the
-    /// locks of all its tenants until it commits. `group(1)` gives every tenant a transaction of its own.
+    /// By default, new tenants are created one by one, and existing tenants share a transaction only if their migrations
+    /// are plain definitions (tables, columns, indexes, views, types) that take a moment: as many as are done in 25 ms, at
+    /// most 16. There, a statement that takes 100 ms, or waits 50 ms for a lock, ends the transaction, and its tenants are
+    /// done one by one. A number that is set here has no such limits, and its transactions hold the locks of all their
+    /// tenants until they commit. `group(1)` gives every tenant a transaction of its own.
     #[must_use]
     pub fn group(mut self, tenants: usize) -> Self {
         self.setup.settings.group = Some(tenants.max(1));

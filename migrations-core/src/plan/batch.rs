@@ -92,11 +92,10 @@ fn shared_script(units: &[Unit<'_>]) -> Script {
 fn can_share(unit: &Unit<'_>) -> bool {
     let pending = unit.set.migrations().get(unit.applied..).unwrap_or_default();
     let is_own = |migration: &Migration| {
-        migration.allowed_schemas().is_empty()
+        migration.facts().is_plain
+            && migration.allowed_schemas().is_empty()
             && !migration.allows_database()
             && unit.set.shared_references(migration).next().is_none()
-            && !migration.facts().may_refer_elsewhere
-            && !migration.facts().may_set_timeouts
     };
     unit.origin == Origin::Exists
         && unit.tenant().is_some()

@@ -78,7 +78,7 @@ pub struct TenantOutcome {
     pub tenant: TenantName,
     /// The outcome.
     pub kind: OutcomeKind,
-    /// The time it took.
+    /// The time it took; of a shared transaction, the tenant's part.
     pub elapsed: Duration,
 }
 

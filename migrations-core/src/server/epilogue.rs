@@ -7,6 +7,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use postgres::Client;
+
+use super::transaction::{Delivery, send};
 use crate::names::{Ident, Literal, fill};
 
 /// The order matters: a cursor can hold a temporary table, and the role that a migration has set may not be allowed to
@@ -63,6 +66,17 @@ impl Local<'_> {
 /// The statements after a migration.
 pub(crate) fn epilogue(local: Local<'_>) -> impl Iterator<Item = String> {
     UNDO.into_iter().map(str::to_owned).chain([local.again()])
+}
+
+/// Undoes what a transaction leaves in the session even when it is rolled back. A connection that is lost has no session.
+pub(crate) fn undo_rolled_back(client: &mut Client, delivery: Delivery) {
+    if client.is_closed() {
+        return;
+    }
+    let statements = ["DEALLOCATE ALL", "DISCARD SEQUENCES", "SELECT pg_catalog.pg_advisory_unlock_all()"];
+    if let Err(refused) = send(client, delivery, &statements) {
+        log::debug!("what a failed transaction left in the session stays there: {}", refused.error);
+    }
 }
 
 /// Checks the constraints that a migration deferred, as its commit would: a pending check blocks the next migration's

@@ -26,7 +26,7 @@ mod transient;
 
 pub(crate) use connection::{Connection, Use};
 pub use database::Database;
-pub(crate) use epilogue::{Local, check_constraints, epilogue};
+pub(crate) use epilogue::{Local, check_constraints, epilogue, undo_rolled_back};
 pub use interrupt::Interrupt;
 pub(crate) use interrupt::Registration;
 pub(crate) use keepalive::{KEEP_ALIVE, telling_when_slow, while_kept_alive};

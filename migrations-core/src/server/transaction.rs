@@ -9,7 +9,9 @@
 use postgres::error::ErrorPosition;
 use postgres::{Client, Error as DriverError, SimpleQueryMessage};
 
-/// How the statements of one transaction reach the server. The result is the same.
+/// How the statements of one transaction reach the server. What is committed is the same. An error can differ: the server
+/// reads a whole message before it runs any of it, so that a syntax error in a later statement comes first, and an
+/// unfinished statement ends at the `;` that separates it from the next.
 ///
 /// ```
 /// use migrations_core::{Delivery, MigrationSet, Migrator};
