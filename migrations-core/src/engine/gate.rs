@@ -73,10 +73,7 @@ impl Gate {
     }
 
     pub(crate) fn at(&self, point: Point) -> Vec<String> {
-        let locks = self.locks(point).into_iter().map(|lock| format!("SELECT {lock}")).collect::<Vec<_>>();
-        // The test may take longer than a shared transaction lets a statement take.
-        let timeout = (!locks.is_empty()).then(|| "SET LOCAL statement_timeout = 0".to_owned());
-        timeout.into_iter().chain(locks).collect()
+        self.locks(point).into_iter().map(|lock| format!("SELECT {lock}")).collect()
     }
 
     pub(crate) fn in_block(&self, point: Point) -> String {

@@ -25,6 +25,8 @@ pub(crate) use learnt::{Commits, Learnt};
 pub(crate) use observers::Observers;
 pub use options::RunOptions;
 pub(crate) use polling::Polling;
+#[cfg(test)]
+pub(crate) use settings::Sharing;
 pub(crate) use settings::{Budget, Settings};
 
 use std::sync::Arc;

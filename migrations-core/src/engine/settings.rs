@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) tenant_role: Option<RoleName>,
     /// The number of spare schemas to keep provisioned.
     pub(crate) warm_pool: usize,
+    /// What ends a transaction that tenants share without the application's asking.
+    pub(crate) sharing: Sharing,
     /// How the statements of a transaction reach the server.
     pub(crate) delivery: Delivery,
     /// How often the connection that holds locks is used while another connection works.
@@ -46,6 +48,27 @@ impl Budget {
     }
 }
 
+/// What ends a transaction that tenants share without the application's asking: it holds the locks of all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sharing {
+    /// How long a statement waits for a table lock.
+    pub(crate) lock_timeout: Duration,
+    /// How long a statement may take.
+    pub(crate) statement_timeout: Duration,
+    /// How long the transaction may have taken before its next tenant.
+    pub(crate) limit: Duration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            lock_timeout: Duration::from_millis(50),
+            statement_timeout: Duration::from_millis(100),
+            limit: Duration::from_millis(100),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -58,6 +81,7 @@ impl Default for Settings {
             schemas_per_connection: 250,
             tenant_role: None,
             warm_pool: 0,
+            sharing: Sharing::default(),
             delivery: Delivery::default(),
             keep_alive: KEEP_ALIVE,
         }

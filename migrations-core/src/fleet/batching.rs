@@ -13,12 +13,6 @@ const HOLD: Duration = Duration::from_millis(25);
 /// The maximum number of tenants in one transaction: more of them save nothing.
 const MOST: usize = 16;
 
-/// How long a statement of a shared transaction waits for a table lock.
-pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(50);
-
-/// How long a statement of a shared transaction may take.
-pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_millis(100);
-
 /// The number of tenants that a worker takes for its next transaction.
 pub(super) struct Batching {
     fixed: Option<usize>,

@@ -6,7 +6,6 @@ use std::time::Instant;
 use postgres::error::SqlState;
 
 use super::Fleet;
-use super::batching::{LOCK_TIMEOUT, STATEMENT_TIMEOUT};
 use super::canary::Start;
 use super::lock::lock;
 use super::queue::Task;
@@ -108,8 +107,9 @@ fn unit_of<'u>(fleet: &'u Fleet<'_>, task: &'u Task, applied: usize, is_fixed: b
     };
     unit.applied = applied;
     if !is_fixed {
-        unit.policy.lock_timeout = unit.policy.lock_timeout.min(LOCK_TIMEOUT);
-        unit.policy.statement_timeout = Some(STATEMENT_TIMEOUT);
+        let sharing = fleet.engine.settings().sharing;
+        unit.policy.lock_timeout = unit.policy.lock_timeout.min(sharing.lock_timeout);
+        unit.policy.statement_timeout = Some(sharing.statement_timeout);
     }
     unit
 }

@@ -143,6 +143,14 @@ impl Migrator {
         self
     }
 
+    /// Lets a shared transaction take as long as a test needs.
+    #[cfg(test)]
+    pub(crate) fn sharing(mut self, patience: Duration) -> Self {
+        let sharing = crate::engine::Sharing { lock_timeout: patience, statement_timeout: patience, limit: patience };
+        self.setup.settings.sharing = sharing;
+        self
+    }
+
     /// How often the connection that holds locks is used.
     #[cfg(test)]
     pub(crate) fn keeping_alive(mut self, every: Duration) -> Self {

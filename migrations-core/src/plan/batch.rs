@@ -1,16 +1,11 @@
 //! Several tenants in one transaction: the commit, and where they are at the same place of their set, the guard, the
 //! settings and the registry's update are paid once for all of them.
 
-use std::time::Duration;
-
 use super::script::{Script, Step};
 use super::unit::{Origin, Part, Unit};
 use crate::engine::Point;
 use crate::set::Migration;
 use crate::store::{BEGINNING, guard_tenants, record_tenants, unless_too_long};
-
-/// How long a shared transaction may have taken before its next tenant.
-const LIMIT: Duration = Duration::from_millis(100);
 
 /// How long the transaction has taken so far, in microseconds.
 const ELAPSED: &str =
@@ -77,7 +72,7 @@ fn shared_script(units: &[Unit<'_>]) -> Script {
     script.extend(Step::Guard, first.transaction_settings());
     for (number, unit) in units.iter().enumerate() {
         if number > 0 {
-            script.push(Step::Guard, unless_too_long(LIMIT));
+            script.push(Step::Guard, unless_too_long(first.engine.settings().sharing.limit));
         }
         unit.migrate(&mut script, unit.applied..unit.set.migrations().len());
     }
