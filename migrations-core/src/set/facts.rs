@@ -16,8 +16,8 @@ pub(crate) struct Facts {
     /// Tables that it refers to with foreign keys.
     pub(crate) references: Vec<String>,
     /// Whether it is definitions only, whose result does not depend on what shares their transaction or on how often they
-    /// were tried: no rows are written, no sequence advanced, nothing is told to anybody, no code is run that could look
-    /// at a setting or handle an error.
+    /// were tried: no rows are written, no sequence advanced, nothing is told to anybody, and no block is run that could
+    /// look at a setting or handle an error.
     pub(crate) is_plain: bool,
 }
 
