@@ -13,6 +13,8 @@ pub(crate) enum Done {
     Current,
     /// The schema is ahead of this binary, at this version.
     Ahead(i64),
+    /// The run was interrupted, and nothing was done.
+    Interrupted,
     /// It was not brought to the end of its set.
     Stopped(Stop),
 }
@@ -26,8 +28,6 @@ pub(crate) enum Stop {
     FleetBusy,
     /// The plan is out of date.
     Stale,
-    /// The run was interrupted, and nothing was done.
-    Interrupted,
     /// It cannot be done in its present form.
     Failed(Box<Failure>),
 }
@@ -42,7 +42,7 @@ impl Done {
             Self::Ahead(_) => OutcomeKind::Ahead,
             Self::Stopped(Stop::Busy | Stop::FleetBusy | Stop::Stale) => OutcomeKind::Busy,
             Self::Stopped(Stop::Failed(_)) => OutcomeKind::Failed,
-            Self::Stopped(Stop::Interrupted) => return None,
+            Self::Interrupted => return None,
         })
     }
 }

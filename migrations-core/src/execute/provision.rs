@@ -145,7 +145,6 @@ impl<'a> Provisioning<'a> {
                     return Err(Error::Locked { what: format!("tenant {name}"), waited: Duration::ZERO });
                 }
                 Err(Stop::Busy | Stop::FleetBusy) => engine.wait(&mut polling, &format!("tenant {name}"))?,
-                Err(Stop::Interrupted) => return Err(Error::Interrupted),
                 Err(Stop::Failed(failure)) if engine.interrupt().is_cause(failure.sqlstate()) => {
                     return Err(Error::Interrupted);
                 }

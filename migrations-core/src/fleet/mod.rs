@@ -194,7 +194,7 @@ impl<'a> Fleet<'a> {
                 }
                 written = Some(failure);
             }
-            Done::Current | Done::Stopped(_) => {}
+            Done::Current | Done::Interrupted | Done::Stopped(_) => {}
         }
         self.tally.add(id, tenant, kind, elapsed, written);
     }

@@ -60,7 +60,7 @@ impl Worker<'_, '_, '_> {
                 recover(self.connection, &failure)?;
                 Stop::Failed(failure).into()
             }
-            Err(Error::Interrupted) => Stop::Interrupted.into(),
+            Err(Error::Interrupted) => Done::Interrupted,
             Err(error @ (Error::Connect(_) | Error::ServerGone { .. })) => return Err(error),
             Err(error) => Stop::from(fleet.failure(Some(name), Reason::Refused(error.to_string()))).into(),
         })
@@ -77,7 +77,7 @@ impl Worker<'_, '_, '_> {
         let mut start = None;
         loop {
             if engine.interrupt().is_raised() {
-                return Ok(Stop::Interrupted.into());
+                return Ok(Done::Interrupted);
             }
             let standing = self.standing(&claim.name, &claim.claim)?;
             let mut unit = fleet.unit(&claim.name, claim.claim, Origin::Exists);
@@ -97,7 +97,6 @@ impl Worker<'_, '_, '_> {
             match self.execute(&mut unit) {
                 Ok(0) => return Ok(Done::Current),
                 Ok(applied) => return Ok(Done::Applied(applied)),
-                Err(Stop::Interrupted) => return Ok(Stop::Interrupted.into()),
                 Err(Stop::Busy) => {
                     lock(&fleet.queue).meet();
                     return Ok(Stop::Busy.into());

@@ -153,7 +153,6 @@ impl Stage<'_> {
                 engine.wait(&mut self.polling, &what)?;
             }
             Err(Stop::Stale) => self.polling.pause(&what)?,
-            Err(Stop::Interrupted) => return Err(Error::Interrupted),
             Err(Stop::Failed(failure))
                 if engine.interrupt().is_cause(failure.sqlstate()) && !failure.left_something() =>
             {

@@ -1,4 +1,4 @@
-//! The database, and the connection to it. Nothing here knows of migrations.
+//! The database, and the connection to it. Nothing here knows which migrations there are, or what is applied.
 //!
 //! | file | what it is |
 //! | --- | --- |
