@@ -77,6 +77,27 @@ fn only_definitions_share_a_transaction() {
     }
 }
 
+/// Statements that are quick enough one by one can be slow together.
+#[test]
+fn a_shared_transaction_that_takes_too_long_is_given_up() {
+    const PAUSE: (&str, &str) = (
+        "V2__pause",
+        "CREATE FUNCTION pause() RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.06); RETURN NULL; END'",
+    );
+    const SLOW: (&str, &str) = (
+        "V3__slow",
+        "ALTER TABLE notes ADD COLUMN author text DEFAULT pause(); ALTER TABLE notes ADD COLUMN editor text DEFAULT pause()",
+    );
+    let names = ["t1", "t2", "t3", "t4", "t5", "t6"];
+    let test = with_tenants(&migrator(&[NOTES, PAUSE]), &names);
+    for name in names {
+        execute(&test, &format!("INSERT INTO {name}.notes VALUES (1, 'x')"));
+    }
+    let report = migrator(&[NOTES, PAUSE, SLOW]).jobs(1).run(test.database()).unwrap();
+    assert_eq!((report.tenants.migrated, report.retries), (6, 0), "{:?}", report.failures);
+    assert_eq!(number(&test, "SELECT count(DISTINCT xmin::text) FROM migrations.tenants"), 6, "each is alone");
+}
+
 /// A shared transaction holds the locks of all of its tenants: a tenant that takes longer is left out of it.
 #[test]
 fn a_slow_tenant_holds_no_lock_of_another_one() {
