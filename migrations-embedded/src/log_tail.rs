@@ -6,7 +6,10 @@ use std::path::Path;
 use crate::untrusted;
 
 /// The most that is shown of a log, in bytes.
-const LONGEST: u64 = 8 << 10;
+const LONGEST: usize = 8 << 10;
+
+/// How far back in a log those lines are looked for, in bytes.
+const SEARCHED: u64 = 1 << 20;
 
 /// The current length of the log; the lines of the next start follow after it.
 pub(crate) fn length(log: &Path) -> u64 {
@@ -14,15 +17,46 @@ pub(crate) fn length(log: &Path) -> u64 {
 }
 
 /// The last whole lines of the log, none from before the byte `from`. Empty when the log cannot be read.
+///
+/// Statements that the server quotes are left out. One is as long as a tenant's whole set, and a server that dies
+/// quotes one for every connection: they would leave no room for what the server says itself.
 pub(crate) fn read(log: &Path, from: u64) -> String {
-    let start = from.max(length(log).saturating_sub(LONGEST));
-    let Ok(bytes) = untrusted::read(log, start, LONGEST) else {
+    let start = from.max(length(log).saturating_sub(SEARCHED));
+    let Ok(bytes) = untrusted::read(log, start, SEARCHED) else {
         return String::new();
     };
     let text = String::from_utf8_lossy(&bytes);
     let cut_off = start > from;
     let whole = if cut_off { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-    whole.trim_end().to_owned()
+
+    let mut shown = 0;
+    let mut lines: Vec<&str> = without_statements(whole.trim_end())
+        .into_iter()
+        .rev()
+        .take_while(|line| {
+            shown += line.len() + 1;
+            shown <= LONGEST
+        })
+        .collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The lines of a log but those of the statements in it, from the first one that begins an entry.
+///
+/// The server indents what continues an entry by a tab (`append_with_tabs` in `elog.c`).
+fn without_statements(log: &str) -> Vec<&str> {
+    let mut in_statement = true;
+    let mut lines = Vec::new();
+    for line in log.lines() {
+        if !line.starts_with('\t') {
+            in_statement = line.contains("STATEMENT:  ");
+        }
+        if !in_statement {
+            lines.push(line);
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -39,9 +73,21 @@ mod tests {
         let tail = read(&log, 0);
         assert!(tail.starts_with("line "), "{tail}");
         assert!(tail.ends_with("\nline 1999"), "{tail}");
-        assert!(tail.len() as u64 <= LONGEST);
+        assert!(tail.len() <= LONGEST);
 
         assert_eq!(read(&log, length(&log) - 9), "line 1999");
         assert_eq!(read(&folder.path().join("none"), 0), "");
+    }
+
+    #[test]
+    fn the_statements_of_dying_connections_leave_room_for_what_the_server_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let statement = "\tCREATE TABLE t (\n\t    id int\n\t);\n".repeat(1000);
+        let dying = format!("FATAL:  terminating connection\nSTATEMENT:  SELECT 1\n{statement}");
+        std::fs::write(&log, format!("LOG:  ready\n{dying}{dying}DETAIL:  two\n\tlines\n")).unwrap();
+
+        let fatal = "FATAL:  terminating connection";
+        assert_eq!(read(&log, 0), format!("LOG:  ready\n{fatal}\n{fatal}\nDETAIL:  two\n\tlines"));
     }
 }
