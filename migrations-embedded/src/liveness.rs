@@ -46,8 +46,11 @@ impl Liveness {
             return None;
         }
         let log = log_tail::read(&self.log, 0);
-        let said =
-            if log.is_empty() { "its log is gone, too".to_owned() } else { format!("its log ends with:\n{log}") };
+        let said = if log.is_empty() {
+            "its log is gone or says nothing".to_owned()
+        } else {
+            format!("its log ends with:\n{log}")
+        };
         Some(format!("the private server (process {pid}) has ended; {said}"))
     }
 }

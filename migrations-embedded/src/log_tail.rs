@@ -8,7 +8,7 @@ use crate::untrusted;
 /// The most that is shown of a log, in bytes.
 const LONGEST: usize = 8 << 10;
 
-/// How far back in a log those lines are looked for, in bytes.
+/// How far back in a log these lines are looked for, in bytes.
 const SEARCHED: u64 = 1 << 20;
 
 /// The current length of the log; the lines of the next start follow after it.
@@ -42,15 +42,16 @@ pub(crate) fn read(log: &Path, from: u64) -> String {
     lines.join("\n")
 }
 
-/// The lines of a log but those of the statements in it, from the first one that begins an entry.
+/// The lines of a log except those of quoted statements, from the first line that begins an entry.
 ///
-/// The server indents what continues an entry by a tab (`append_with_tabs` in `elog.c`).
+/// An entry begins with a prefix, its kind and `:  `. The server indents the lines that continue it by a tab
+/// (`append_with_tabs` in `elog.c`).
 fn without_statements(log: &str) -> Vec<&str> {
     let mut in_statement = true;
     let mut lines = Vec::new();
     for line in log.lines() {
         if !line.starts_with('\t') {
-            in_statement = line.contains("STATEMENT:  ");
+            in_statement = line.split_once(":  ").is_some_and(|(before, _)| before.ends_with("STATEMENT"));
         }
         if !in_statement {
             lines.push(line);
@@ -84,10 +85,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let statement = "\tCREATE TABLE t (\n\t    id int\n\t);\n".repeat(1000);
-        let dying = format!("FATAL:  terminating connection\nSTATEMENT:  SELECT 1\n{statement}");
-        std::fs::write(&log, format!("LOG:  ready\n{dying}{dying}DETAIL:  two\n\tlines\n")).unwrap();
+        let dying =
+            format!("FATAL:  terminating connection\n2026-11-21 10:00:00 UTC [7] STATEMENT:  SELECT 1\n{statement}");
+        let end = "DETAIL:  two\n\tlines\nLOG:  a text with STATEMENT:  in it";
+        std::fs::write(&log, format!("LOG:  ready\n{dying}{dying}{end}\n")).unwrap();
 
         let fatal = "FATAL:  terminating connection";
-        assert_eq!(read(&log, 0), format!("LOG:  ready\n{fatal}\n{fatal}\nDETAIL:  two\n\tlines"));
+        assert_eq!(read(&log, 0), format!("LOG:  ready\n{fatal}\n{fatal}\n{end}"));
     }
 }

@@ -192,7 +192,8 @@ impl Server {
         &self.home.data
     }
 
-    /// The last lines of the server's log, up to 8 KiB; empty when it cannot be read.
+    /// The last lines of the server's log, up to 8 KiB, without the statements that it quotes below an error; empty when
+    /// it cannot be read.
     ///
     /// ```no_run
     /// let server = migrations_embedded::Server::throwaway()?;

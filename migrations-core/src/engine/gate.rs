@@ -34,7 +34,7 @@ pub(crate) struct Gate {
 }
 
 #[cfg(not(test))]
-#[allow(clippy::unused_self)]
+#[allow(clippy::unused_self, reason = "the same signatures as in tests")]
 impl Gate {
     /// Statements that wait in the middle of a transaction, if this is the gate's point.
     pub(crate) fn at(&self, _: Point) -> Vec<String> {
