@@ -5,7 +5,7 @@
 //! folder's owner. Every other user runs the programs as themselves.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -129,6 +129,26 @@ impl Account {
     /// The same, tested for the caller as well.
     pub(crate) fn passes(&self, flags: &[&str], path: &Path) -> bool {
         flags.iter().all(|flag| self.shell(r#"test "$1" "$2""#, &[flag.as_ref(), path], None).is_ok())
+    }
+
+    /// Writes a file as this user, with mode 0600. A crash leaves the old content or the new one.
+    ///
+    /// The content passes through a pipe: the arguments of a process are visible to every user of the machine.
+    pub(crate) fn write(&self, path: &Path, content: &str) -> io::Result<()> {
+        let line = r#"umask 077 && rm -f -- "$1.new" && cat >"$1.new" && mv -f -- "$1.new" "$1""#;
+        let mut command = self.command(Path::new(SHELL));
+        command.args(["-c", line, "sh"]).arg(path).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        // Dropping the pipe ends the content.
+        let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(content.as_bytes()));
+        let status = child.wait()?;
+        written?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+    }
+
+    /// Removes a file or a folder as this user, if there is one.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), Error> {
+        self.shell(r#"rm -rf -- "$1""#, &[path], None).map_err(Error::io("remove", path))
     }
 
     /// Runs a line of shell as this user and discards its output; it fails when the line does.

@@ -22,19 +22,26 @@ const DEFAULT_PORT: u16 = 5432;
 pub(crate) struct Address {
     socket_dir: PathBuf,
     port: u16,
-    /// The superuser's password over TCP; none without TCP.
+    /// Whether the server listens on the port of 127.0.0.1, too.
+    tcp: bool,
+    /// The superuser's password over TCP; without one, the superuser cannot connect over TCP.
     password: Option<String>,
 }
 
 impl Address {
     pub(crate) fn socket_only(socket_dir: &Path) -> Self {
-        Self { socket_dir: socket_dir.to_owned(), port: DEFAULT_PORT, password: None }
+        Self { socket_dir: socket_dir.to_owned(), port: DEFAULT_PORT, tcp: false, password: None }
+    }
+
+    /// The same address at every start; the superuser connects through the socket only.
+    pub(crate) fn fixed(socket_dir: &Path, port: u16) -> Self {
+        Self { socket_dir: socket_dir.to_owned(), port, tcp: true, password: None }
     }
 
     /// Picks a port that is free now; another program may still take it before the server does.
     pub(crate) fn with_tcp(socket_dir: &Path) -> io::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        Ok(Self { socket_dir: socket_dir.to_owned(), port, password: Some(password()?) })
+        Ok(Self { socket_dir: socket_dir.to_owned(), port, tcp: true, password: Some(password()?) })
     }
 
     pub(crate) fn socket_dir(&self) -> &Path {
@@ -50,7 +57,7 @@ impl Address {
     }
 
     pub(crate) fn tcp_port(&self) -> Option<u16> {
-        self.password.as_ref().map(|_| self.port)
+        self.tcp.then_some(self.port)
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
@@ -67,7 +74,7 @@ impl Address {
 
     /// The settings that make the server listen here.
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
-        let hosts = if self.password.is_some() { "127.0.0.1" } else { "" };
+        let hosts = if self.tcp { "127.0.0.1" } else { "" };
         // The setting is a list: a comma in the path needs the quotes.
         let folder = self.socket_dir.to_string_lossy().replace('"', "\"\"");
         [
@@ -91,7 +98,7 @@ impl std::fmt::Debug for Address {
 }
 
 /// 128 random bits, in hexadecimal.
-fn password() -> io::Result<String> {
+pub(crate) fn password() -> io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
@@ -104,7 +111,7 @@ fn password() -> io::Result<String> {
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Percent-encodes a part of a URL.
-fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     percent_encode(bytes, &RESERVED).to_string()
 }
 

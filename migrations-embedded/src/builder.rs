@@ -9,7 +9,7 @@ use crate::cache;
 use crate::kept::KeptFolder;
 use crate::programs::Programs;
 use crate::run_folder::RunFolder;
-use crate::server::{Home, Server};
+use crate::server::{Home, Listen, Server};
 
 /// How long a start waits for a kept folder that is in use.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     durable: Option<bool>,
     tcp: bool,
-    programs: Option<PathBuf>,
+    pub(crate) programs: Option<PathBuf>,
     folder_patience: Option<Duration>,
     reset: bool,
 }
@@ -112,8 +112,9 @@ impl Builder {
     /// from scratch. [`Server::removed`] lists the removed files.
     ///
     /// Nothing is removed before the folder's lock is held and the last process of an earlier server has ended, nor
-    /// from a folder that contains anything but a server of this crate. Removing the folder by hand has neither
-    /// guarantee.
+    /// from a folder that contains anything but a server of this crate: a cluster that another program made is refused
+    /// ([`Error::NotOurs`]). So is, without waiting, a folder whose server still runs ([`Error::StillRuns`]). Removing
+    /// the folder by hand has none of these guarantees.
     ///
     /// # Warning
     ///
@@ -150,7 +151,7 @@ impl Builder {
         cache::provide(&programs, &account, &run, &data)?;
         let settings = self.settings_over(&THROWAWAY, self.durable.unwrap_or(false));
         let home = Home { data, log: run.path().join("server.log"), run, kept: None };
-        Server::start(home, account, &programs, &settings, self.tcp)
+        Server::start(home, account, &programs, &settings, &self.listen())
     }
 
     /// Starts a server on the cluster in `dir`, which is created if it does not exist and stays when the server stops.
@@ -161,9 +162,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`start_throwaway`](Self::start_throwaway). Also when the folder contains other files, or data of a version
-    /// whose programs are not installed; when it belongs to another user, or the server's user cannot reach it; and
-    /// when it stays in use. In these cases nothing in the folder is touched.
+    /// As [`start_throwaway`](Self::start_throwaway). Also when the folder contains other files, a cluster that another
+    /// program made, or data of a version whose programs are not installed; when it belongs to another user, or the
+    /// server's user cannot reach it; and when it stays in use. In these cases nothing in the folder is touched.
     ///
     /// ```no_run
     /// use migrations_embedded::Server;
@@ -176,9 +177,18 @@ impl Builder {
         let patience = self.folder_patience.unwrap_or(FOLDER_PATIENCE);
         let (folder, account, programs) = KeptFolder::open(dir, self.programs.as_deref(), patience, self.reset)?;
         let run = RunFolder::create(&account)?;
-        let settings = self.settings_over(&[], self.durable.unwrap_or(true));
+        let settings = self.kept_settings();
         let home = Home { data: folder.data(), log: folder.log(), run, kept: Some(folder) };
-        Server::start(home, account, &programs, &settings, self.tcp)
+        Server::start(home, account, &programs, &settings, &self.listen())
+    }
+
+    fn listen(&self) -> Listen {
+        if self.tcp { Listen::AnyPort } else { Listen::Socket }
+    }
+
+    /// The settings of a kept server.
+    pub(crate) fn kept_settings(&self) -> Vec<(String, String)> {
+        self.settings_over(&[], self.durable.unwrap_or(true))
     }
 
     /// The settings in the order of their precedence, the weakest first.

@@ -16,6 +16,9 @@ const PID: &str = "postmaster.pid";
 /// How many bytes of either file are read.
 const LONGEST: u64 = 16;
 
+/// How many bytes of all of `postmaster.pid` are read.
+const LONGEST_PID: u64 = 8 << 10;
+
 /// The superuser of every cluster that this crate creates.
 pub(crate) const SUPERUSER: &str = "postgres";
 
@@ -107,6 +110,12 @@ pub(crate) fn postmaster(data: &Path) -> Option<u32> {
     let bytes = untrusted::read(&data.join(PID), 0, LONGEST).ok()?;
     let digits: Vec<u8> = bytes.into_iter().take_while(u8::is_ascii_digit).collect();
     std::str::from_utf8(&digits).ok()?.parse().ok()
+}
+
+/// Whether the server that runs on the cluster has begun to stop.
+pub(crate) fn is_stopping(data: &Path) -> bool {
+    let noted = untrusted::read(&data.join(PID), 0, LONGEST_PID).unwrap_or_default();
+    String::from_utf8_lossy(&noted).lines().any(|line| line.trim() == "stopping")
 }
 
 /// Removes the `postmaster.pid` of a server that has ended. Its process id may belong to another process by now, and

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::dev::Owner;
+
 /// Why a server could not be started, stopped or reached.
 ///
 /// Every message says what was tried, where, why it failed and what to do about it; it contains the server's own
@@ -141,6 +143,20 @@ pub enum Error {
         dir: PathBuf,
         /// One entry that does not belong there.
         entry: String,
+    },
+
+    /// The folder has a cluster that this program did not make, as far as can be seen.
+    #[error(
+        "{} is a PostgreSQL cluster, and nothing in it shows that this program made it; nothing in it was touched; \
+         name another folder; or, if an earlier release of this program made it, and it may be changed and removed: \
+         touch {}",
+        .data.display(), .marker.display()
+    )]
+    NotOurs {
+        /// The cluster.
+        data: PathBuf,
+        /// The file that every cluster of this program has.
+        marker: PathBuf,
     },
 
     /// The folder's data was written by another major version than the programs'.
@@ -294,6 +310,111 @@ pub enum Error {
         waited: Duration,
     },
 
+    /// A server runs on the data that a reset would remove.
+    #[error(
+        "{} is not reset while a server runs on its data (process {server}); nothing was touched; end that server, \
+         then try again",
+        .dir.display()
+    )]
+    StillRuns {
+        /// The folder.
+        dir: PathBuf,
+        /// The server's process id.
+        server: u32,
+    },
+
+    /// Another process runs the development server, and only that process may do this.
+    #[error(
+        "the server of {} is in use: {} runs it; nothing was touched; end that process, then try again",
+        .dir.display(),
+        .owner.as_ref().map_or_else(|| "another process".to_owned(), ToString::to_string)
+    )]
+    Owned {
+        /// The server's folder.
+        dir: PathBuf,
+        /// The process, when it is known.
+        owner: Option<Owner>,
+    },
+
+    /// The file with a development server's address and password cannot be used.
+    #[error(
+        "{} has the address and the password of the development server, but {problem}; remove it while no server runs: \
+         the next start chooses a new port and a new password",
+        .path.display()
+    )]
+    ConnectionFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The folder has no data that could be upgraded.
+    #[error("{} has no data to upgrade; the first start creates a cluster of the newest version found", .dir.display())]
+    NothingToUpgrade {
+        /// The folder.
+        dir: PathBuf,
+    },
+
+    /// The programs are older than the data.
+    #[error(
+        "the data in {} was written by PostgreSQL {cluster}, and the programs in {} are PostgreSQL {programs}; data \
+         cannot be brought to an older version; install PostgreSQL {cluster} or a newer one",
+        .dir.display(), .folder.display()
+    )]
+    Downgrade {
+        /// The folder.
+        dir: PathBuf,
+        /// The version that wrote the data.
+        cluster: u32,
+        /// The version of the programs.
+        programs: u32,
+        /// The folder of the programs.
+        folder: PathBuf,
+    },
+
+    /// An upgrade needs the programs of the data's own version once more.
+    #[error(
+        "the data in {} was written by PostgreSQL {cluster}, and an upgrade starts that version once more to dump it; \
+         found only {found}; nothing was touched; install PostgreSQL {cluster} beside the new version, or name the \
+         folder of its programs",
+        .dir.display()
+    )]
+    NoOldPrograms {
+        /// The folder.
+        dir: PathBuf,
+        /// The version that wrote the data.
+        cluster: u32,
+        /// The versions that were found, and where.
+        found: String,
+    },
+
+    /// A client program that an upgrade needs is not installed.
+    #[error(
+        "the program {program} was found neither beside PostgreSQL's server programs nor in PATH; install it (Debian, \
+         Ubuntu: apt-get install postgresql-client)"
+    )]
+    ClientMissing {
+        /// The program.
+        program: &'static str,
+    },
+
+    /// A program failed during an upgrade.
+    #[error(
+        "{program} failed during the upgrade of {} ({status}); the old data is as it was; it printed:\n{output}",
+        .dir.display()
+    )]
+    UpgradeTool {
+        /// The server's folder.
+        dir: PathBuf,
+        /// The program.
+        program: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it printed.
+        output: String,
+    },
+
     /// No folder for temporary files is suitable for the server's socket.
     #[error(
         "none of {} is suitable for a server's socket: it needs a folder that {account} can write to, with a path of \
@@ -336,9 +457,9 @@ pub enum Error {
 
     /// The server runs, but accepts no connections.
     #[error(
-        "the server on {} accepted no connection within {} s ({source}); a server that recovers from a crash may only \
-         need more time: try again; its log ends with:\n{log}",
-        .data.display(), .waited.as_secs()
+        "the server on {} accepted no connection within {} s ({}); a server that recovers from a crash may only need \
+         more time: try again; its log ends with:\n{log}",
+        .data.display(), .waited.as_secs(), reason(.source)
     )]
     NotReady {
         /// The server's data.
@@ -367,7 +488,7 @@ pub enum Error {
     },
 
     /// The server accepted a connection and refused a statement that prepares it.
-    #[error("the server on {} runs, but could not be prepared ({purpose}): {source}", .data.display())]
+    #[error("the server on {} runs, but could not be prepared ({purpose}): {}", .data.display(), reason(.source))]
     Prepare {
         /// The server's data.
         data: PathBuf,
@@ -401,6 +522,28 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether another process may be about to release the folder, or to answer in it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. } | Self::Orphans { .. } | Self::LockedByOthers { .. } | Self::Replaced { .. })
+    }
+
+    /// Whether another program took the server's port between its choice and the start.
+    pub(crate) fn is_port_taken(&self) -> bool {
+        matches!(self, Self::Start { log, .. } if log.contains("could not bind"))
+    }
+
+    /// The same error, after several attempts that took this long together.
+    pub(crate) fn after(mut self, elapsed: Duration) -> Self {
+        if let Self::InUse { waited, .. }
+        | Self::Orphans { waited, .. }
+        | Self::LockedByOthers { waited, .. }
+        | Self::Replaced { waited, .. } = &mut self
+        {
+            *waited = elapsed;
+        }
+        self
+    }
+
     /// An [`Error::Io`] for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
@@ -414,4 +557,9 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there",
         _ => "check its permissions and the space left",
     }
+}
+
+/// What the server said, or why it said nothing.
+fn reason(error: &postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }

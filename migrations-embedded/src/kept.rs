@@ -1,8 +1,9 @@
 //! The folder of a kept server: its data in `data`, its log in `server.log`.
 //!
-//! A folder is inspected before anything in it is touched; a folder with other files, or with data of another version,
-//! stays as it is. One process at a time runs the server of a folder: the others wait for the folder's lock
-//! (`folder_lock`), and for the processes that a killed server left running.
+//! A folder is inspected before anything in it is touched; a folder with other files, with a cluster that this crate
+//! did not make (`origin`), or with data of another version, stays as it is. One process at a time runs the server of a
+//! folder: the others wait for the folder's lock (`folder_lock`), and for the processes that a killed server left
+//! running.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,29 +11,45 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::account::Account;
-use crate::cluster::{self, Flush};
+use crate::cluster;
+use crate::dev;
 use crate::folder_lock::{FolderLock, Held};
+use crate::origin;
 use crate::processes;
 use crate::programs::{Programs, Wanted};
 use crate::untrusted;
 
-const DATA: &str = "data";
-const LOG: &str = "server.log";
+pub(crate) const DATA: &str = "data";
+pub(crate) const LOG: &str = "server.log";
 const OLD_LOG: &str = "server.log.old";
 /// Where `initdb` works before the result is renamed to [`DATA`]: a crash leaves a whole cluster or none.
 const UNFINISHED: &str = "data.new";
 
+/// Where an upgrade restores the data before the result is renamed to [`DATA`].
+pub(crate) const UPGRADED: &str = "data.upgrade";
+/// The dump of an upgrade, and the dump while it is written.
+pub(crate) const DUMPS: [&str; 2] = ["upgrade.sql", "upgrade.sql.part"];
+/// The start of the name that the data of an earlier version, such as 15, have until the upgrade is complete.
+const OLD_DATA: &str = "data.old-";
+
 /// What may be in a folder that has no cluster yet: our own files, and what a file system puts into its root.
-const HARMLESS: [&str; 4] = [LOG, OLD_LOG, UNFINISHED, "lost+found"];
+const HARMLESS: [&str; 7] = [LOG, OLD_LOG, UNFINISHED, UPGRADED, DUMPS[0], DUMPS[1], "lost+found"];
+
+/// How long a server takes at most to notice that its owner has ended, and how often it is looked at.
+const OWNERS_END: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A log that has grown beyond this size is renamed at the next start.
 const LARGEST_LOG: u64 = 4 << 20;
 
-/// The default folder of a kept server.
+/// The default folder of a kept server that belongs to no project; a development server's is [`Project::folder`].
+///
+/// [`Project::folder`]: crate::Project::folder
 ///
 /// For root it is `/var/lib/migrate/postgres`, since the server runs as another user, who cannot enter `/root`; for
 /// every other user it is `migrate/postgres` in the platform's folder for a user's data: `$XDG_DATA_HOME`, else
@@ -89,13 +106,19 @@ impl KeptFolder {
         let dir = std::path::absolute(dir).map_err(Error::io("find", dir))?;
         let account = Account::for_folder(&dir, &dir.join(DATA))?;
         is_reachable(&dir, &account)?;
-        let programs = fitting_programs(&dir, look_at(&dir, &account)?, &account, named_programs)?;
+        let content = look_at(&dir, &account)?;
+        if reset {
+            no_server_runs(&dir)?;
+        }
+        let programs = fitting_programs(&dir, content, &account, named_programs)?;
         let mut folder = Self::lock(dir, &account, patience)?;
+        look_at(&folder.dir, &account)?;
         if reset {
             folder.remove_all(&account)?;
         }
+        folder.undo_unfinished_upgrade(&account)?;
         // The process that held the lock may have created the first cluster meanwhile, even of another version.
-        let content = look_at(&folder.dir, &account)?;
+        let content = self::look_at(&folder.dir, &account)?;
         let programs = match content {
             Content::Cluster(major) if major != programs.major() => {
                 fitting_programs(&folder.dir, content, &account, named_programs)?
@@ -105,10 +128,20 @@ impl KeptFolder {
         folder.is_writable(content, &account)?;
         if content == Content::Nothing {
             folder.fill(&programs, &account)?;
+        } else {
+            origin::mark(&folder.data(), &account)?;
         }
         cluster::remove_stale_pid(&folder.data(), &account)?;
         folder.put_old_log_aside(&account)?;
         Ok((folder, account, programs))
+    }
+
+    /// Inspects the folder, creates it and takes its lock; no cluster is created.
+    pub(crate) fn reserve(dir: &Path, patience: Duration) -> Result<(Self, Account), Error> {
+        let account = Account::for_folder(dir, &dir.join(DATA))?;
+        is_reachable(dir, &account)?;
+        look_at(dir, &account)?;
+        Self::lock(dir.to_owned(), &account, patience).map(|folder| (folder, account))
     }
 
     /// Creates the folder, takes its lock, and makes sure that no server process runs in it.
@@ -142,12 +175,25 @@ impl KeptFolder {
         self.lock.handle()
     }
 
+    /// Puts the old data back when an upgrade was cut off between its two renames.
+    fn undo_unfinished_upgrade(&self, account: &Account) -> Result<(), Error> {
+        let data = self.data();
+        let Some(old) = old_data(&self.dir).filter(|_| fs::symlink_metadata(&data).is_err()) else { return Ok(()) };
+        log::warn!("an upgrade of {} was cut off; the old data is put back and nothing is lost", self.dir.display());
+        self.rename(&old, &data, account)
+    }
+
+    /// Renames a cluster in the folder, and makes sure that the disk has its new name.
+    pub(crate) fn rename(&self, from: &Path, to: &Path, account: &Account) -> Result<(), Error> {
+        account.shell(RENAME, &[from, to], None).map_err(Error::io("rename", from))?;
+        self.lock.folder().sync_all().map_err(Error::io("flush", &self.dir))
+    }
+
     fn fill(&self, programs: &Programs, account: &Account) -> Result<(), Error> {
         let (unfinished, data) = (self.dir.join(UNFINISHED), self.data());
-        account.shell(REMOVE, &[&unfinished], None).map_err(Error::io("remove", &unfinished))?;
-        cluster::create(programs, account, &unfinished, Flush::Yes, self.lock.handle())?;
-        account.shell(RENAME, &[&unfinished, &data], None).map_err(Error::io("rename the new cluster to", &data))?;
-        self.lock.folder().sync_all().map_err(Error::io("flush", &self.dir))
+        account.remove(&unfinished)?;
+        origin::create(programs, account, &unfinished, self.lock.handle())?;
+        self.rename(&unfinished, &data, account)
     }
 
     fn put_old_log_aside(&self, account: &Account) -> Result<(), Error> {
@@ -160,12 +206,27 @@ impl KeptFolder {
 
     /// Removes an earlier server's files.
     fn remove_all(&mut self, account: &Account) -> Result<(), Error> {
-        for name in [DATA, UNFINISHED, LOG, OLD_LOG] {
-            let path = self.dir.join(name);
-            if fs::symlink_metadata(&path).is_ok() {
-                account.shell(REMOVE, &[&path], None).map_err(Error::io("remove", &path))?;
-                self.removed.push(path);
-            }
+        no_server_runs(&self.dir)?;
+        let whole = old_data(&self.dir).into_iter().chain([self.data()]);
+        let unfinished = self.dir.join(UNFINISHED);
+        self.remove(unfinished.clone(), account)?;
+        // Old data goes first: without new data beside it, it would be put back. A cluster that is removed in part has
+        // another name: what is left counts as unfinished.
+        for path in whole.filter(|path| fs::symlink_metadata(path).is_ok()) {
+            self.rename(&path, &unfinished, account)?;
+            account.remove(&unfinished)?;
+            self.removed.push(path);
+        }
+        for name in [UPGRADED, DUMPS[0], DUMPS[1], LOG, OLD_LOG] {
+            self.remove(self.dir.join(name), account)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: PathBuf, account: &Account) -> Result<(), Error> {
+        if fs::symlink_metadata(&path).is_ok() {
+            account.remove(&path)?;
+            self.removed.push(path);
         }
         Ok(())
     }
@@ -181,20 +242,41 @@ impl KeptFolder {
     }
 }
 
-/// Removes `$1`, whatever it is.
-const REMOVE: &str = r#"rm -rf -- "$1""#;
+/// Whether the folder has a cluster, of any version.
+pub(crate) fn has_cluster(dir: &Path) -> bool {
+    let is_cluster = |data: &Path| cluster::version(data).is_ok_and(|version| version.is_some());
+    is_cluster(&dir.join(DATA)) || old_data(dir).is_some_and(|data| is_cluster(&data))
+}
+
+/// The data of an earlier version that an upgrade has left in the folder.
+pub(crate) fn old_data(dir: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut old: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_name().to_str().is_some_and(is_old_data)).map(|entry| entry.path()).collect();
+    old.sort();
+    old.pop()
+}
+
+/// The name that the data of this major version has during an upgrade.
+pub(crate) fn old_data_name(major: u32) -> String {
+    format!("{OLD_DATA}{major}")
+}
+
+fn is_old_data(name: &str) -> bool {
+    name.strip_prefix(OLD_DATA)
+        .is_some_and(|major| !major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit()))
+}
 
 /// Renames `$1` to `$2`, which does not exist, or is a file.
 const RENAME: &str = r#"mv -f -- "$1" "$2""#;
 
 /// Inspects a folder whose data, of whatever version, is to be removed: it counts as empty, or cannot be used.
 fn look_at_what_goes(dir: &Path, account: &Account) -> Result<Content, Error> {
-    let data = dir.join(DATA);
-    let is_cluster = cluster::version(&data)?.is_some();
-    if is_cluster {
-        is_owned(&data, account)?;
+    if let Some(old) = old_data(dir) {
+        usable_version(&old, account)?;
     }
-    // A `data` folder that is not a cluster belongs to somebody else.
+    let is_cluster = usable_version(&dir.join(DATA), account)?.is_some();
+    // A `data` folder that is not a cluster belongs to another program.
     no_other_things(dir, if is_cluster { &[DATA] } else { &[] }).map(|()| Content::Nothing)
 }
 
@@ -223,8 +305,9 @@ fn at_work(dir: PathBuf, pids: Vec<u32>, waited: Duration) -> Error {
 /// What the folder contains, or why it cannot be used. Touches nothing.
 fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
     let data = dir.join(DATA);
-    if let Some(version) = cluster::version(&data)? {
-        is_owned(&data, account)?;
+    // An upgrade that was cut off leaves the old data under another name.
+    let data = if data.exists() { data } else { old_data(dir).unwrap_or(data) };
+    if let Some(version) = usable_version(&data, account)? {
         // `9.6` and the like: no program this crate runs can fit, and 0 is no version.
         return Ok(Content::Cluster(version.parse().map_err(|_| Error::VersionMismatch {
             dir: dir.to_owned(),
@@ -233,6 +316,30 @@ fn look_at(dir: &Path, account: &Account) -> Result<Content, Error> {
         })?));
     }
     no_other_things(dir, &[]).map(|()| Content::Nothing)
+}
+
+/// The version of a cluster that this crate made, for this user; none where there is no cluster.
+fn usable_version(data: &Path, account: &Account) -> Result<Option<String>, Error> {
+    let version = cluster::version(data)?;
+    if version.is_some() {
+        is_owned(data, account)?;
+        origin::must_be_ours(data)?;
+    }
+    Ok(version)
+}
+
+/// Checks that no server runs on the data, whoever started it. One that stops already is waited for elsewhere.
+fn no_server_runs(dir: &Path) -> Result<(), Error> {
+    let data = dir.join(DATA);
+    let started = Instant::now();
+    loop {
+        let server = cluster::postmaster(&data).filter(|pid| processes::is_server_of(*pid, &data));
+        let Some(server) = server.filter(|_| !cluster::is_stopping(&data)) else { return Ok(()) };
+        if started.elapsed() > OWNERS_END {
+            return Err(Error::StillRuns { dir: dir.to_owned(), server });
+        }
+        thread::sleep(INTERVAL);
+    }
 }
 
 /// Checks that the folder contains only harmless or expected entries. A missing folder counts as empty.
@@ -244,12 +351,13 @@ fn no_other_things(dir: &Path, expected: &[&str]) -> Result<(), Error> {
     };
     for entry in entries {
         let name = entry.map_err(Error::io("read the folder", dir))?.file_name();
-        if !HARMLESS.iter().chain(expected).any(|known| name == *known) {
+        let is_ours = name.to_str().is_some_and(|name| dev::FILES.contains(&name) || is_old_data(name));
+        if !is_ours && !HARMLESS.iter().chain(expected).any(|known| name == *known) {
             let entry = name.to_string_lossy().into_owned();
             return Err(Error::NotACluster { dir: dir.to_owned(), entry });
         }
     }
-    Ok(())
+    [UNFINISHED, UPGRADED].iter().try_for_each(|name| origin::must_be_unfinished(&dir.join(name)))
 }
 
 fn is_owned(path: &Path, account: &Account) -> Result<(), Error> {

@@ -23,11 +23,21 @@ use crate::{log_tail, processes};
 pub struct Liveness {
     pid: Arc<AtomicU32>,
     log: PathBuf,
+    /// The process that started the server, when this process only uses it.
+    owner: Option<String>,
 }
+
+/// What the server writes last when it was told to stop.
+const STOPPED: &str = "database system is shut down";
 
 impl Liveness {
     pub(crate) fn new(pid: u32, log: PathBuf) -> Self {
-        Self { pid: Arc::new(AtomicU32::new(pid)), log }
+        Self { pid: Arc::new(AtomicU32::new(pid)), log, owner: None }
+    }
+
+    /// For a server that another process has started.
+    pub(crate) fn of_another(pid: u32, log: PathBuf, owner: String) -> Self {
+        Self { pid: Arc::new(AtomicU32::new(pid)), log, owner: Some(owner) }
     }
 
     /// The server was started again, as another process.
@@ -46,6 +56,12 @@ impl Liveness {
             return None;
         }
         let log = log_tail::read(&self.log, 0);
+        if let Some(owner) = self.owner.as_ref().filter(|_| log.trim_end().ends_with(STOPPED)) {
+            return Some(format!(
+                "the private server (process {pid}) has ended, because {owner}, which had started it, has ended or \
+                 stopped it; the next start brings it up again, at the same address"
+            ));
+        }
         let said = if log.is_empty() {
             "its log is gone or says nothing".to_owned()
         } else {

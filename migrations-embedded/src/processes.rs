@@ -5,6 +5,7 @@
 //! leaves backends that still finish their statements, and no server may start beside them.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -31,6 +32,17 @@ pub(crate) fn at_work_in(data: &Path) -> Vec<u32> {
     let mut found = if Path::new("/proc/self/cwd").exists() { by_folder(data) } else { by_arguments(data) };
     found.sort_unstable();
     found
+}
+
+/// Whether this process, which the cluster's `postmaster.pid` names, is the cluster's server. A server whose working
+/// directory is hidden from this user counts.
+pub(crate) fn is_server_of(pid: u32, data: &Path) -> bool {
+    at_work_in(data).contains(&pid) || is_hidden_server(&Path::new("/proc").join(pid.to_string()))
+}
+
+fn is_hidden_server(process: &Path) -> bool {
+    let is_hidden = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    fs::metadata(process.join("cwd")).is_err_and(is_hidden) && has_servers_name(process)
 }
 
 /// Waits until no process runs on the cluster; gives up after `patience` and returns those that still run.
@@ -60,12 +72,15 @@ fn by_folder(data: &Path) -> Vec<u32> {
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             let cwd = fs::metadata(entry.path().join("cwd")).ok()?;
-            let name = fs::read_to_string(entry.path().join("comm")).ok()?;
-            let is_at_work =
-                (cwd.dev(), cwd.ino()) == (data.dev(), data.ino()) && NAMES.iter().any(|known| name.contains(known));
+            let is_here = (cwd.dev(), cwd.ino()) == (data.dev(), data.ino());
+            let is_at_work = is_here && has_servers_name(&entry.path());
             is_at_work.then_some(pid)
         })
         .collect()
+}
+
+fn has_servers_name(process: &Path) -> bool {
+    fs::read_to_string(process.join("comm")).is_ok_and(|name| NAMES.iter().any(|known| name.contains(known)))
 }
 
 /// For systems that show no working directories: finds the server by its command line. Its backends do not name the

@@ -50,6 +50,11 @@ impl Programs {
         }
     }
 
+    /// The first programs of this version in `PATH` and in the packages' folders, whatever folder the environment names.
+    pub(crate) fn find_installed(account: &Account, wanted: Wanted) -> Result<Self, Error> {
+        search(account, candidates(), Some(wanted))
+    }
+
     fn in_folder(account: &Account, folder: &Path, named_by: &'static str) -> Result<Self, Error> {
         let folder = std::path::absolute(folder).map_err(Error::io("find the folder", folder))?;
         for program in ["initdb", "postgres"] {
@@ -138,6 +143,17 @@ fn search(
             searched: PACKAGES.iter().map(|(parent, prefix, bin)| format!("{parent}/{prefix}*/{bin}")).collect(),
         }),
     }
+}
+
+/// The path of a client program, such as `psql`: from `PATH`, or from the newest package that has it.
+///
+/// ```
+/// if let Some(psql) = migrations_embedded::client_program("psql") {
+///     assert!(psql.ends_with("psql"));
+/// }
+/// ```
+pub fn client(name: &str) -> Option<PathBuf> {
+    candidates().map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 fn candidates() -> impl Iterator<Item = PathBuf> {

@@ -29,6 +29,9 @@ const UNLOCKED_FOR: Duration = Duration::from_mins(10);
 /// (108 on Linux), and `/migrate-pg-XXXXXX/.s.PGSQL.65535` is appended to it.
 const LONGEST_BASE: usize = 68;
 
+/// The longest path of a folder with a socket in it.
+pub(crate) const LONGEST_SOCKET_DIR: usize = LONGEST_BASE + "/migrate-pg-XXXXXX".len();
+
 /// The folder, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
@@ -85,7 +88,7 @@ impl Drop for RunFolder {
 }
 
 /// The first folder for temporary files that the server's user can use and whose path is short enough for a socket.
-fn base(account: &Account) -> Result<PathBuf, Error> {
+pub(crate) fn base(account: &Account) -> Result<PathBuf, Error> {
     let mut tried: Vec<PathBuf> = Vec::new();
     for base in [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")] {
         if tried.contains(&base) {

@@ -11,6 +11,7 @@ use postgres::{Client, NoTls};
 use crate::Error;
 use crate::account::Account;
 use crate::address::Address;
+use crate::aside::aside;
 use crate::builder::Builder;
 use crate::cluster::{self, SUPERUSER};
 use crate::kept::KeptFolder;
@@ -19,6 +20,7 @@ use crate::log_tail;
 use crate::processes;
 use crate::programs::Programs;
 use crate::run_folder::RunFolder;
+use crate::stopping::Stopping;
 use crate::supervisor::{AtEnd, Launch, Supervisor};
 
 /// How long a server may take until it accepts connections.
@@ -101,12 +103,12 @@ impl Server {
         account: Account,
         programs: &Programs,
         settings: &[(String, String)],
-        tcp: bool,
+        listen: &Listen,
     ) -> Result<Self, Error> {
-        let mut attempts_left = if tcp { PORT_ATTEMPTS } else { 1 };
+        let mut attempts_left = if matches!(listen, Listen::AnyPort) { PORT_ATTEMPTS } else { 1 };
         loop {
             attempts_left -= 1;
-            let address = address(&home, tcp)?;
+            let address = listen.address(&home)?;
             let launch = launch(&home, programs, settings, &address);
             match launch_and_wait(&launch, &home, &account, &address) {
                 Ok((supervisor, pid)) => {
@@ -347,7 +349,14 @@ impl Server {
         self.crash_and_restart()
     }
 
+    /// Stops the server and returns its folder, still locked. None for a throwaway server.
+    pub(crate) fn stop_and_keep_folder(mut self) -> Result<Option<KeptFolder>, Error> {
+        self.end()?;
+        Ok(self.home.kept.take())
+    }
+
     fn end(&mut self) -> Result<(), Error> {
+        let _stopping = Stopping::new(self.pid());
         let ended = self.supervisor.end(STOP_PATIENCE);
         self.must_be_over(ended)
     }
@@ -370,12 +379,26 @@ impl Drop for Server {
     }
 }
 
-fn address(home: &Home, tcp: bool) -> Result<Address, Error> {
-    let folder = home.run.path();
-    if tcp {
-        Address::with_tcp(folder).map_err(Error::io("find a free port and a password for the server in", folder))
-    } else {
-        Ok(Address::socket_only(folder))
+/// Where a server is to listen.
+#[derive(Debug, Clone)]
+pub(crate) enum Listen {
+    /// On a socket in its run folder.
+    Socket,
+    /// The same, and on any free port.
+    AnyPort,
+    /// On the socket of this folder, and on this port.
+    Fixed { socket_dir: PathBuf, port: u16 },
+}
+
+impl Listen {
+    fn address(&self, home: &Home) -> Result<Address, Error> {
+        let folder = home.run.path();
+        match self {
+            Self::Socket => Ok(Address::socket_only(folder)),
+            Self::AnyPort => Address::with_tcp(folder)
+                .map_err(Error::io("find a free port and a password for the server in", folder)),
+            Self::Fixed { socket_dir, port } => Ok(Address::fixed(socket_dir, *port)),
+        }
     }
 }
 
@@ -406,7 +429,9 @@ fn launch_and_wait(
     let log_from = log_tail::length(&home.log);
     let locks = [Some(home.run.lock()), home.kept.as_ref().map(KeptFolder::lock_handle)];
     let mut supervisor = Supervisor::start(launch, account, locks)?;
-    let ready = connect(&mut supervisor, home, address, log_from).and_then(|client| prepare(client, home, address));
+    let ready =
+        aside(|| connect(&mut supervisor, home, address, log_from).and_then(|client| prepare(client, home, address)))
+            .unwrap_or_else(|error| Err(Error::io("start a thread that waits for the server on", &home.data)(error)));
     match (ready, cluster::postmaster(&home.data)) {
         (Ok(()), Some(pid)) => Ok((supervisor, pid)),
         (Ok(()), None) => {

@@ -6,12 +6,12 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use migrations_embedded::{Error, Server};
-use support::{Owner, connect, is_root, open_folder, show};
+use support::{ForeignCluster, Owner, connect, is_root, open_folder, show, snapshot};
 
 #[test]
 #[ignore = "a process for the other tests, not a test"]
@@ -27,21 +27,6 @@ fn refusal(dir: &Path) -> Error {
     let error = Server::builder().start_kept(dir).unwrap_err();
     assert!(error.to_string().contains(dir.to_str().unwrap()), "{error} does not name {}", dir.display());
     error
-}
-
-/// All entries below a folder, with contents and times, to detect any change.
-fn snapshot(dir: &Path) -> Vec<(PathBuf, u32, std::time::SystemTime, Option<Vec<u8>>)> {
-    let mut found = Vec::new();
-    let mut left = vec![dir.to_owned()];
-    while let Some(path) = left.pop() {
-        let metadata = fs::symlink_metadata(&path).unwrap();
-        if metadata.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-        found.push((path.clone(), metadata.permissions().mode(), metadata.modified().unwrap(), fs::read(&path).ok()));
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -270,4 +255,65 @@ fn a_cluster_that_became_roots_is_refused_with_the_way_out() {
     let error = refusal(&dir);
     assert!(matches!(error, Error::NotOwner { owner: 0, .. }), "{error}");
     assert!(error.to_string().contains("chown -R"), "{error}");
+}
+
+/// The file in the data that tells this crate's clusters from others.
+const MARKER: &str = "data/migrations-embedded";
+
+#[test]
+fn a_cluster_that_another_program_made_is_left_alone_until_it_is_marked_by_hand() {
+    let temp = open_folder();
+    let dir = temp.path().join("f5");
+    let _cluster = ForeignCluster::create(&dir, "postgres");
+    let before = snapshot(&dir);
+    let error = refusal(&dir);
+    assert!(matches!(error, Error::NotOurs { .. }), "{error}");
+    let marker = dir.join(MARKER);
+    assert!(error.to_string().contains(&format!("touch {}", marker.display())), "{error}");
+    assert_eq!(snapshot(&dir), before);
+
+    fs::write(&marker, "").unwrap();
+    start(&dir).stop().unwrap();
+}
+
+#[test]
+fn a_foreign_cluster_is_not_taken_for_an_unfinished_one() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
+    let _cluster = ForeignCluster::create(&dir, "postgres");
+    for name in ["data.new", "data.upgrade"] {
+        fs::rename(dir.join("data"), dir.join(name)).unwrap();
+        fs::write(dir.join(name).join("postmaster.opts"), "postgres \"-D\" \"x\"\n").unwrap();
+        let error = refusal(&dir);
+        assert!(matches!(&error, Error::NotOurs { data, .. } if *data == dir.join(name)), "{error}");
+        fs::rename(dir.join(name), dir.join("data")).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_of_an_earlier_release_is_recognised_and_marked() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
+    let marker = dir.join(MARKER);
+    start(&dir).stop().unwrap();
+    assert!(marker.exists());
+    fs::remove_file(&marker).unwrap();
+
+    start(&dir).stop().unwrap();
+    assert!(marker.exists());
+    fs::remove_file(&marker).unwrap();
+    let server = Server::builder().reset(true).start_kept(&dir).unwrap();
+    assert_eq!(server.removed()[0], dir.join("data"));
+}
+
+#[test]
+fn what_the_server_says_when_it_cannot_be_prepared_is_shown() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
+    let server = start(&dir);
+    connect(&server.url("postgres")).batch_execute("CREATE ROLE boss SUPERUSER LOGIN").unwrap();
+    let url = server.url("postgres").replacen("postgres@", "boss@", 1);
+    connect(&url).batch_execute("ALTER ROLE postgres RENAME TO chief").unwrap();
+    server.stop().unwrap();
+    assert!(refusal(&dir).to_string().contains("role \"postgres\" does not exist"));
 }

@@ -4,13 +4,13 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migrations_embedded::{Error, Server};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{connect, open_folder, soon};
+use support::{ForeignCluster, connect, dev_folder, open_folder, snapshot, soon};
 
 #[test]
 #[ignore = "a process for the other tests, not a test"]
@@ -45,11 +45,49 @@ fn a_reset_removes_what_an_earlier_server_left_and_says_what() {
 fn a_reset_waits_for_the_folder_and_removes_nothing_without_it() {
     let temp = open_folder();
     let dir = temp.path().join("db");
+    Server::builder().start_kept(&dir).unwrap().stop().unwrap();
+    let holder = File::open(&dir).unwrap();
+    holder.try_lock().unwrap();
+    let error = reset(&dir).unwrap_err();
+    assert!(matches!(error, Error::InUse { server: None, .. }), "{error}");
+    assert!(dir.join("data/PG_VERSION").exists());
+}
+
+#[test]
+fn a_reset_is_refused_at_once_while_a_server_runs() {
+    let temp = open_folder();
+    let dir = temp.path().join("db");
     let server = Server::builder().start_kept(&dir).unwrap();
     connect(&server.url("postgres")).batch_execute("CREATE TABLE notes ()").unwrap();
-    let error = reset(&dir).unwrap_err();
-    assert!(matches!(error, Error::InUse { server: Some(pid), .. } if pid == server.pid()), "{error}");
+    let started = Instant::now();
+    // The second has no file `connection`, so it cannot join.
+    for error in [Server::builder().reset(true).start_kept(&dir).unwrap_err(), dev_folder(&dir).reset().unwrap_err()] {
+        assert!(matches!(error, Error::StillRuns { server: pid, .. } if pid == server.pid()), "{error}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(10));
     connect(&server.url("postgres")).batch_execute("TABLE notes").unwrap();
+}
+
+#[test]
+fn a_reset_leaves_a_cluster_alone_that_another_program_made() {
+    let temp = open_folder();
+    let dir = temp.path().join("f1");
+    let cluster = ForeignCluster::create(&dir, "games");
+    let before = snapshot(&dir);
+    let is_refused = || {
+        let started = Instant::now();
+        for error in [reset(&dir).unwrap_err(), dev_folder(&dir).reset().unwrap_err()] {
+            assert!(matches!(&error, Error::NotOurs { data, .. } if *data == dir.join("data")), "{error}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(10));
+    };
+    is_refused();
+    assert_eq!(snapshot(&dir), before);
+    assert!(!temp.path().join("f1.lock").exists());
+
+    let _server = cluster.start(temp.path());
+    is_refused();
+    assert!(dir.join("data/PG_VERSION").exists());
 }
 
 #[test]

@@ -5,19 +5,23 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use migrations_embedded::Server;
+use migrations_embedded::{DevFolder, Project, Server};
 use postgres::{Client, NoTls};
-use rustix::process::{Pid, geteuid, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 /// Names the kept folder for the owner process, or nothing for a throwaway server.
 const OWNER_OF: &str = "TEST_OWNER_OF";
+
+/// Set for an owner whose kept folder is a development server's.
+pub const IS_DEV: &str = "TEST_OWNER_IS_DEV";
 
 /// Longer than any test step takes on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,6 +116,76 @@ pub fn real_programs() -> String {
     command.split_once("/postgres -D").unwrap().0.to_owned()
 }
 
+/// All entries below a folder, with contents and times, to detect any change.
+pub fn snapshot(dir: &Path) -> Vec<(PathBuf, u32, SystemTime, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    let mut left = vec![dir.to_owned()];
+    while let Some(path) = left.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        found.push((path.clone(), metadata.permissions().mode(), metadata.modified().unwrap(), fs::read(&path).ok()));
+    }
+    found.sort();
+    found
+}
+
+/// A cluster that was created without this crate.
+pub struct ForeignCluster {
+    data: PathBuf,
+    programs: PathBuf,
+}
+
+impl ForeignCluster {
+    /// Runs `initdb` as the user that servers run as.
+    pub fn create(dir: &Path, superuser: &str) -> Self {
+        fs::create_dir(dir).unwrap();
+        if is_root() {
+            let user = fs::metadata(Server::throwaway().unwrap().socket_dir()).unwrap();
+            chown(dir, Some(user.uid()), Some(user.gid())).unwrap();
+        }
+        let cluster = Self { data: dir.join("data"), programs: real_programs().into() };
+        let mut initdb = cluster.command("initdb", dir);
+        initdb.args(["-U", superuser, "-A", "trust", "--no-sync"]).stdout(Stdio::null());
+        assert!(initdb.status().unwrap().success());
+        cluster
+    }
+
+    /// A server on it, which ends with the test.
+    pub fn start(&self, socket_dir: &Path) -> ForeignServer {
+        let mut postgres = self.command("postgres", &self.data);
+        postgres.args(["-c", "listen_addresses=", "-c"]);
+        postgres.arg(format!("unix_socket_directories={}", socket_dir.display())).stderr(Stdio::null());
+        let server = ForeignServer(postgres.spawn().unwrap());
+        let pid = self.data.join("postmaster.pid");
+        assert!(soon(|| fs::read_to_string(&pid).is_ok_and(|text| text.contains("ready"))));
+        server
+    }
+
+    /// A program on the cluster, run as the owner of a folder.
+    fn command(&self, program: &str, owned: &Path) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.arg("-D").arg(&self.data).current_dir("/");
+        if is_root() {
+            let user = fs::metadata(owned).unwrap();
+            command.uid(user.uid()).gid(user.gid());
+        }
+        command
+    }
+}
+
+/// A server that was started without this crate.
+pub struct ForeignServer(Child);
+
+impl Drop for ForeignServer {
+    fn drop(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::INT);
+        let _ = self.0.wait();
+    }
+}
+
 /// Another process that starts a server: this test binary again, with only its test `owner` to run.
 pub struct Owner {
     child: Child,
@@ -202,6 +276,9 @@ pub fn own_a_server() {
     let Some(kept) = std::env::var_os(OWNER_OF) else {
         return;
     };
+    if std::env::var_os(IS_DEV).is_some() {
+        return own_a_dev_server(Path::new(&kept));
+    }
     let server = if kept.is_empty() { Server::throwaway() } else { Server::builder().start_kept(Path::new(&kept)) };
     let server = match server {
         Ok(server) => server,
@@ -221,6 +298,37 @@ pub fn own_a_server() {
             // Neither runs a destructor.
             "exit" => std::process::exit(0),
             "abort" => std::process::abort(),
+            other => panic!("{other}?"),
+        }
+    }
+}
+
+/// The development server of a folder, as of a project that is called orders.
+pub fn dev_folder(dir: &Path) -> DevFolder {
+    let project = dir.parent().unwrap().join("orders");
+    fs::create_dir_all(&project).unwrap();
+    fs::write(project.join("Cargo.toml"), "[workspace]\n").unwrap();
+    DevFolder::at(dir, &Project::of_directory(&project).unwrap())
+}
+
+/// Joins or starts the server, says which, and keeps it until it is told to stop.
+fn own_a_dev_server(dir: &Path) {
+    let server = match dev_folder(dir).join_or_start() {
+        Ok(server) => server,
+        Err(error) => {
+            println!("owner: failed: {}", error.to_string().replace('\n', " "));
+            return;
+        }
+    };
+    println!("owner: {} {} {}", server.pid(), server.is_owned(), server.url());
+    let mut server = Some(server);
+    for line in std::io::stdin().lines() {
+        match line.unwrap().as_str() {
+            "stop" => {
+                server.take().unwrap().stop().unwrap();
+                println!("owner: stopped");
+            }
+            "gone" => println!("owner: {:?}", server.as_ref().unwrap().liveness().gone()),
             other => panic!("{other}?"),
         }
     }
