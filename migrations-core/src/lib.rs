@@ -22,6 +22,11 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Async code
+//!
+//! The calls block. Inside a tokio runtime they return [`Error::InsideRuntime`]; there, `Migrator::into_async` (feature
+//! `tokio`) returns an `AsyncMigrator`, which has the same calls as `async fn`.
+//!
 //! # How to read this crate
 //!
 //! From the bottom up: a module imports only modules above it in this table. Every folder's `mod.rs` has such a table
@@ -32,15 +37,22 @@
 //! | `names` | validated names, and quoting |
 //! | `set` | what is compiled in: a migration set, read, checked and in order. Pure text, no server |
 //! | `report` | the results: reports, events, failures, errors. Pure data |
-//! | `server` | where the database is, and the connection to it. It knows nothing of migrations |
+//! | `conninfo` | where the database is: libpq's parameters, and the source of each |
+//! | `server` | the database, and the connection to it. It knows nothing of migrations |
 //! | `store` | every statement on the registry and on history tables; locks, leases, marks |
 //! | `engine` | the context of a call: the settings, the sets, the database, the observers |
 //! | `plan` | where a schema stands, and the unit of work that brings it to the end of its set |
 //! | `execute` | the only place that sends, retries, classifies and locates |
 //! | `fleet` | several workers that carry out units of work |
-//! | `flows` | a run, a sign-up, the pool, adoption, status, a dry run: ways to make units |
+//! | `flows` | a run, a sign-up, the pool, adoption, baselines, imports, repairs, status, a dry run: ways to make units |
 //! | `migrator` | the public entry point |
+//!
+//! # Features
+//!
+//! `embedded` adds `Database::from_env_or_embedded`, which uses the project's private server where the environment
+//! names no database. It is for development: a release should not enable it.
 
+mod conninfo;
 mod engine;
 mod execute;
 mod fleet;
@@ -62,13 +74,18 @@ pub use include_dir;
 /// The crate of [`Database`]'s connections and configuration.
 pub use postgres;
 
-pub use engine::RunOptions;
+pub use engine::{Baseline, Repair, RunOptions, TenantSelection};
+pub use flows::import::{ImportOptions, MapRule, TenantSchemas};
+#[cfg(feature = "tokio")]
+pub use migrator::AsyncMigrator;
 pub use migrator::{Migrator, MigratorBuilder};
-pub use names::{NameError, RoleName, SchemaName, TenantName};
+pub use names::{NameError, NamePattern, RoleName, SchemaName, TenantName};
 pub use report::{
-    Adoption, Adoptions, Blocker, ConnectError, Divergence, Domain, Error, Event, Failure, OutcomeKind, PoolStatus,
-    Progress, Reason, Rehearsal, Report, RunError, SchemaStatus, ServerError, SharedReport, State, Status, Tenant,
-    TenantCounts, TenantOutcome, TenantStatus, UnusableRow,
+    Adoption, Adoptions, BaselineOutcome, BaselineRefusal, Baselined, Baselines, Basis, Blocker, Changed, Comparison,
+    ConnectError, Counterpart, Diverged, DivergedSchema, Divergence, Domain, Error, Event, Failure, Finding, Import,
+    ImportOutcome, ImportedSchema, ImportedSet, OutcomeKind, PoolStatus, Progress, Reason, Refusal, Rehearsal,
+    RepairReport, Repaired, Report, RunError, SchemaDifference, SchemaStatus, ServerError, SharedReport, State, Status,
+    Tenant, TenantCounts, TenantOutcome, TenantStatus, Tool, UnusableRow,
 };
-pub use server::{Database, Delivery, Interrupt};
+pub use server::{Database, Delivery, Interrupt, SchemaContents};
 pub use set::{Digest, Excerpt, Migration, MigrationSet, SetError, SetErrorKind, SetName};

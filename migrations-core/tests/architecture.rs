@@ -177,7 +177,26 @@ fn a_group_is_taken_apart_to_its_last_name() {
     assert!(!found.iter().any(|path| path == "crate::f"));
 }
 
+/// The names of the functions that begin so and take a database.
+fn calls(text: &str, begin: &str) -> Vec<String> {
+    let named = text.split(begin).skip(1).filter_map(|rest| rest.split_once('{')).filter_map(|(signature, _)| {
+        let takes_a_database = signature.contains("database: &Database");
+        takes_a_database.then(|| signature.split(['(', '<']).next().unwrap_or_default().to_owned())
+    });
+    named.collect()
+}
+
 #[test]
-fn the_top_has_a_dozen_entries_at_the_most() {
-    assert!(fs::read_dir(source()).unwrap().count() <= 12);
+fn every_call_of_the_migrator_has_an_async_twin() {
+    let folder = source().join("migrator");
+    let blocking: Vec<String> = files(&folder).iter().flat_map(|file| calls(&read(file), "pub fn ")).collect();
+    let twins: Vec<String> = files(&folder).iter().flat_map(|file| calls(&read(file), "pub async fn ")).collect();
+    assert!(blocking.len() > 15, "{blocking:?}");
+    let missing: Vec<&String> = blocking.iter().filter(|name| !twins.contains(name)).collect();
+    assert!(missing.is_empty(), "without an async twin: {missing:?}");
+}
+
+#[test]
+fn the_top_has_few_entries() {
+    assert!(fs::read_dir(source()).unwrap().count() <= 13);
 }

@@ -3,34 +3,44 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `options` | options of one run |
+//! | `naming` | the rule for the schemas of new tenants |
+//! | `baseline` | what a baseline records, and for which tenants |
+//! | `repair` | what a repair corrects |
 //! | `settings` | the settings of a migrator |
 //! | `observers` | the log and the observers of events |
 //! | `learnt` | what a migrator has learnt by trying |
 //! | `gate` | where a test can stop a runner |
 //! | `polling` | pauses between attempts to take a lock |
 
+mod baseline;
 mod gate;
 mod learnt;
+mod naming;
 mod observers;
 mod options;
 mod polling;
+mod repair;
 mod settings;
 
+pub use baseline::{Baseline, TenantSelection};
 #[cfg(test)]
 pub(crate) use gate::Gate;
 #[cfg(not(test))]
 use gate::Gate;
 pub(crate) use gate::Point;
 pub(crate) use learnt::{Commits, Learnt};
+pub(crate) use naming::Naming;
 pub(crate) use observers::Observers;
 pub use options::RunOptions;
 pub(crate) use polling::Polling;
+pub use repair::Repair;
 #[cfg(test)]
 pub(crate) use settings::Sharing;
-pub(crate) use settings::{Budget, Settings};
+pub(crate) use settings::{Budget, LOCK_TIMEOUT, Settings};
 
 use std::sync::Arc;
 
+use crate::names::{Member, TenantName};
 use crate::report::{Error, Event};
 use crate::server::{Connection, Database, Delivery, Interrupt, TransientErrors};
 use crate::set::MigrationSet;
@@ -76,6 +86,11 @@ impl<'a> Engine<'a> {
         &self.setup.settings.layout
     }
 
+    /// A tenant that is not registered, with the schema that the rule gives it.
+    pub(crate) fn new_member(&self, name: &TenantName) -> Result<Member, Error> {
+        self.layout().member(name, self.settings().naming.schema_for(name)?)
+    }
+
     pub(crate) fn interrupt(&self) -> &'a Interrupt {
         &self.setup.interrupt
     }
@@ -112,8 +127,15 @@ impl<'a> Engine<'a> {
         Polling::new(self.setup.settings.lock_wait)
     }
 
-    /// Pauses until the next attempt to take a lock; before the first pause it reports the wait.
+    /// Pauses until the next attempt to take a lock, under which work would begin; before the first pause it reports
+    /// the wait.
     pub(crate) fn wait(&self, polling: &mut Polling, what: &str) -> Result<(), Error> {
+        self.may_begin()?;
+        self.wait_under_way(polling, what)
+    }
+
+    /// The same for work that has begun, which a drain lets finish.
+    pub(crate) fn wait_under_way(&self, polling: &mut Polling, what: &str) -> Result<(), Error> {
         if polling.is_first() {
             self.emit(&Event::Waiting { what });
         }
@@ -121,6 +143,16 @@ impl<'a> Engine<'a> {
             return Err(Error::Interrupted);
         }
         polling.pause(what)
+    }
+
+    /// An error if the interrupt allows no further work to begin.
+    pub(crate) fn may_begin(&self) -> Result<(), Error> {
+        if self.setup.interrupt.is_draining() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Converts the error of a statement that the interrupt cancelled.
+    pub(crate) fn interrupted_or(&self, error: Error) -> Error {
+        if self.interrupt().is_cause(error.sqlstate()) { Error::Interrupted } else { error }
     }
 
     /// Asks where the schemas stand. `None` if there is no registry that can answer.

@@ -25,7 +25,8 @@ impl RunOptions {
         Self::default()
     }
 
-    /// Registers and provisions those of these tenants that do not exist yet.
+    /// Registers and provisions those of these tenants that do not exist yet, in schemas that
+    /// [`Migrator::schema_for`](crate::Migrator::schema_for) names.
     #[must_use]
     pub fn create(mut self, names: impl IntoIterator<Item = TenantName>) -> Self {
         self.create.extend(names);

@@ -14,6 +14,8 @@
 //! | `unit` | brings one schema to the end of its set |
 //! | `registration` | a change of one tenant's registration, under its lock |
 //! | `provision` | creates a tenant, whole or not at all |
+//! | `rewrite` | writes a history and the registry's row, without running a migration |
+//! | `scratch` | what the migrations of a set make |
 
 mod blockers;
 mod deliver;
@@ -24,14 +26,19 @@ mod outside;
 mod provision;
 mod registration;
 mod retry;
+mod rewrite;
+mod scratch;
 mod standing;
 mod transaction;
 mod unit;
 
 pub(crate) use done::{Done, Stop};
+pub(crate) use outside::clear_mark;
 pub(crate) use provision::{Provisioning, drop_spare, sweep};
 pub(crate) use registration::change_registration;
 pub(crate) use retry::Retries;
+pub(crate) use rewrite::{Rewrite, Says, rewrite};
+pub(crate) use scratch::{Made, made_by_shared_set, made_by_tenant_set};
 pub(crate) use standing::standing;
 pub(crate) use transaction::failure;
 pub(crate) use unit::{execute, execute_batch, recover};

@@ -8,11 +8,13 @@ use super::registration::change_registration;
 use super::retry::Retries;
 use super::unit::{execute, recover};
 use crate::engine::{Commits, Engine};
-use crate::names::TenantName;
+use crate::names::{Member, SchemaName};
 use crate::plan::{Origin, Policy, Unit};
 use crate::report::{Error, Failure};
 use crate::server::{Connection, TransientErrors, send};
-use crate::store::{self, Claim, Owner, discard_unfinished, find_tenant, is_refusal, tenant_claim, unfinished};
+use crate::store::{
+    self, Claim, Owner, discard_unfinished, find_tenant, is_refusal, owner_of, tenant_claim, unfinished,
+};
 
 /// The way a tenant is created.
 #[derive(Clone, Copy)]
@@ -38,28 +40,28 @@ impl<'a> Provisioning<'a> {
     pub(crate) fn create(
         &self,
         connection: &mut Connection<'_>,
-        name: &TenantName,
+        member: &Member,
         id: Option<i64>,
     ) -> Result<bool, Error> {
-        let unit = self.unit(name, id);
+        let unit = self.unit(member, id);
         // A spare is taken only when it is up to date.
-        let is_shown = !name.is_spare();
+        let is_shown = !member.is_spare();
         if is_shown && unit.parts().len() > 1 {
-            return self.create_in_parts(connection, name, id);
+            return self.create_in_parts(connection, member, id);
         }
-        match self.create_as(connection, &unit, name) {
+        match self.create_as(connection, &unit, member) {
             Err(Error::Failed(failure))
                 if is_shown && Commits::may_help(unit.set, failure.sqlstate()) && unit.parts().len() > 1 =>
             {
-                log::info!("creating tenant {name} in several transactions: {}", failure.message());
-                self.create_in_parts(connection, name, id)
+                log::info!("creating tenant {member} in several transactions: {}", failure.message());
+                self.create_in_parts(connection, member, id)
             }
             done => done,
         }
     }
 
-    fn unit<'b>(&'b self, name: &'b TenantName, id: Option<i64>) -> Unit<'b> {
-        let unit = Unit::new(self.engine, Owner::Tenant(name), Claim::default());
+    fn unit<'b>(&'b self, member: &'b Member, id: Option<i64>) -> Unit<'b> {
+        let unit = Unit::new(self.engine, Owner::Tenant(member), Claim::default());
         let policy = Policy { durable: self.durable, inspect: self.inspect, ..unit.policy };
         Unit { origin: Origin::Created { id }, policy, ..unit }
     }
@@ -68,16 +70,17 @@ impl<'a> Provisioning<'a> {
     fn create_in_parts(
         &self,
         connection: &mut Connection<'_>,
-        name: &TenantName,
+        member: &Member,
         id: Option<i64>,
     ) -> Result<bool, Error> {
         let commits = &self.engine.learnt().commits;
         loop {
             let level = commits.level();
-            let hidden = TenantName::for_unfinished(fastrand::u64(..));
-            let created = self.create_as(connection, &Unit { rename_to: Some(name), ..self.unit(&hidden, id) }, name);
+            let hidden = Member::unfinished();
+            let unit = Unit { rename_to: Some(member), ..self.unit(&hidden, id) };
+            let created = self.create_as(connection, &unit, member);
             if !matches!(created, Ok(true)) {
-                self.discard(connection, &hidden);
+                self.discard(connection, &hidden.schema);
             }
             // Start again with more commits: the failed attempt has left traces, for instance in sequences.
             if !matches!(&created, Err(Error::Failed(_))) || commits.level() == level {
@@ -92,10 +95,10 @@ impl<'a> Provisioning<'a> {
         connection: &mut Connection<'_>,
         unit: &mut Unit<'b>,
         first: &Unit<'b>,
-        name: &TenantName,
+        member: &Member,
     ) -> Result<bool, Error> {
         let layout = self.engine.layout();
-        if find_tenant(&mut connection.client, layout, name)?.is_some() {
+        if self.is_there(connection, member)? {
             return Ok(false);
         }
         if let Some(claim) = tenant_claim(&mut connection.client, layout, unit.schema())? {
@@ -109,24 +112,39 @@ impl<'a> Provisioning<'a> {
         Ok(true)
     }
 
+    /// Whether a tenant of this name is registered. It is an error if its schema is another tenant's.
+    fn is_there(&self, connection: &mut Connection<'_>, member: &Member) -> Result<bool, Error> {
+        let layout = self.engine.layout();
+        if member.is_spare() || find_tenant(&mut connection.client, layout, &member.name)?.is_some() {
+            return Ok(true);
+        }
+        match owner_of(&mut connection.client, layout, &member.schema)? {
+            // Registered between the two questions.
+            Some(owner) if owner == *member => Ok(true),
+            Some(owner) => Err(Error::schema_taken(member, &owner)),
+            None => Ok(false),
+        }
+    }
+
     /// If a schema cannot be dropped now, a later run drops it.
-    fn discard(&self, connection: &mut Connection<'_>, hidden: &TenantName) {
+    fn discard(&self, connection: &mut Connection<'_>, hidden: &SchemaName) {
         let statements = discard_unfinished(self.engine.layout(), hidden, false);
         if let Err(refused) = send(&mut connection.client, self.engine.delivery(), &statements) {
             log::warn!("a later run drops schema {hidden}, which is not finished: {}", refused.error);
         }
     }
 
-    fn create_as(&self, connection: &mut Connection<'_>, first: &Unit<'_>, name: &TenantName) -> Result<bool, Error> {
+    fn create_as(&self, connection: &mut Connection<'_>, first: &Unit<'_>, member: &Member) -> Result<bool, Error> {
         let (mut unit, engine) = (*first, self.engine);
         let mut retries = Retries::new(self.errors);
         let mut polling = engine.polling();
         let mut is_again = false;
+        engine.may_begin()?;
         loop {
             if engine.interrupt().is_raised() {
                 return Err(Error::Interrupted);
             }
-            if is_again && unit.rename_to.is_some() && !self.resume(connection, &mut unit, first, name)? {
+            if is_again && unit.rename_to.is_some() && !self.resume(connection, &mut unit, first, member)? {
                 return Ok(false);
             }
             is_again = true;
@@ -139,40 +157,38 @@ impl<'a> Provisioning<'a> {
                     return Ok(true);
                 }
                 // In the last of several transactions, the tenant's own name can be out of date.
-                Err(Stop::Stale) if unit.rename_to.is_some() => polling.pause(&format!("tenant {name}"))?,
-                Err(Stop::Stale) => return Ok(false),
+                Err(Stop::Stale) if unit.rename_to.is_some() => polling.pause(&format!("tenant {member}"))?,
+                Err(Stop::Stale) if self.is_there(connection, member)? => return Ok(false),
+                // The tenant was forgotten again.
+                Err(Stop::Stale) => polling.pause(&format!("tenant {member}"))?,
                 Err(Stop::Busy) if !self.wait_if_busy => {
-                    return Err(Error::Locked { what: format!("tenant {name}"), waited: Duration::ZERO });
+                    return Err(Error::Locked { what: format!("tenant {member}"), waited: Duration::ZERO });
                 }
-                Err(Stop::Busy | Stop::FleetBusy) => engine.wait(&mut polling, &format!("tenant {name}"))?,
+                Err(Stop::Busy | Stop::FleetBusy) => engine.wait(&mut polling, &format!("tenant {member}"))?,
                 Err(Stop::Failed(failure)) if engine.interrupt().is_cause(failure.sqlstate()) => {
                     return Err(Error::Interrupted);
                 }
                 Err(Stop::Failed(failure)) if !engine.interrupt().is_raised() && retries.pause(&failure) => {
                     recover(connection, &failure)?;
                 }
-                Err(Stop::Failed(failure)) => return Err(of_tenant(&unit, *failure, name)),
+                Err(Stop::Failed(failure)) => return Err(of_tenant(&unit, *failure, member)),
             }
         }
     }
 }
 
 /// The failure of a tenant that is not created.
-fn of_tenant(unit: &Unit<'_>, mut failure: Failure, name: &TenantName) -> Error {
+fn of_tenant(unit: &Unit<'_>, mut failure: Failure, member: &Member) -> Error {
     failure.is_new = unit.is_new_tenant() || unit.rename_to.is_some();
     if unit.rename_to.is_some() {
         // Nothing of the tenant stays, except its changes outside its schema.
-        failure.tenant = Some(name.clone());
+        failure.tenant = Some(member.clone());
         let committed = std::mem::take(&mut failure.applied);
         failure.stay_elsewhere = unit.set.that_change_other_schemas(committed);
         failure.is_outside = false;
     }
     let is_duplicate_schema = failure.server().is_some_and(|error| error.sqlstate() == "42P06");
-    if is_duplicate_schema && failure.migration().is_none() {
-        Error::SchemaExists(name.clone())
-    } else {
-        failure.into()
-    }
+    if is_duplicate_schema && failure.migration().is_none() { Error::schema_exists(member) } else { failure.into() }
 }
 
 /// Drops the schemas of new tenants that were never finished because the process that created them died.
@@ -199,9 +215,9 @@ pub(crate) fn sweep(engine: &Engine<'_>, connection: &mut Connection<'_>) -> Res
 pub(crate) fn drop_spare(
     engine: &Engine<'_>,
     connection: &mut Connection<'_>,
-    spare: &TenantName,
+    spare: &SchemaName,
 ) -> Result<(), Error> {
     let (gone, statements) = store::drop_spare(engine.layout(), spare);
     // If a sign-up was faster, it is no longer a spare.
-    change_registration(engine, connection, spare, &gone, &statements).map(|_| ())
+    change_registration(engine, connection, &Member::of(spare.clone()), &gone, &statements).map(|_| ())
 }

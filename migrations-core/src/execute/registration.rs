@@ -3,7 +3,7 @@
 use postgres::error::SqlState;
 
 use crate::engine::Engine;
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::report::Error;
 use crate::server::{Connection, send};
 use crate::store::{BEGINNING, Lock, codes, guard};
@@ -12,12 +12,12 @@ use crate::store::{BEGINNING, Lock, codes, guard};
 pub(crate) fn change_registration(
     engine: &Engine<'_>,
     connection: &mut Connection<'_>,
-    name: &TenantName,
+    member: &Member,
     stale: &str,
     statements: &[String],
 ) -> Result<bool, Error> {
-    let what = format!("tenant {name}");
-    let guard = guard(engine.layout(), Lock::Tenant(name), stale);
+    let what = format!("tenant {member}");
+    let guard = guard(engine.layout(), Lock::Tenant(&member.schema), stale);
     let timeout = format!("SET LOCAL lock_timeout = '{}ms'", engine.settings().lock_timeout.as_millis());
     let mut all = BEGINNING.to_vec();
     all.extend([guard.as_str(), timeout.as_str()]);

@@ -4,7 +4,7 @@ use postgres::Client;
 
 use crate::plan::{Positions, Standing};
 use crate::report::Error;
-use crate::store::{Claim, read_history};
+use crate::store::{Claim, is_unrecorded, read_history};
 
 /// Where a schema stands.
 pub(crate) fn standing(
@@ -13,8 +13,13 @@ pub(crate) fn standing(
     schema: &str,
     claim: &Claim,
 ) -> Result<Standing, Error> {
-    match positions.known(claim) {
-        Some(standing) => Ok(standing),
-        None => read_history(client, schema).map(|history| positions.learn(claim, history)),
+    if let Some(standing) = positions.known(claim) {
+        return Ok(standing);
     }
+    let history = read_history(client, schema)?;
+    let is_empty = matches!(&history, Ok(rows) if rows.is_empty());
+    if is_empty && positions.are_tenants() && is_unrecorded(client, schema)? {
+        return Ok(Standing::Unrecorded);
+    }
+    Ok(positions.learn(claim, history))
 }

@@ -14,7 +14,7 @@ use super::retry::is_transient;
 use crate::plan::{Script, Unit};
 use crate::report::{Error, Failure, Reason, ServerError, chain};
 use crate::server::undo_rolled_back;
-use crate::store::{codes, is_refusal};
+use crate::store::{NAME_KEY, codes, is_refusal};
 
 /// Sends the script of these migrations.
 pub(super) fn send(
@@ -82,12 +82,36 @@ pub(super) fn stop(unit: &Unit<'_>, error: &DriverError, describe: impl FnOnce(&
         codes::FLEET_BUSY => Stop::FleetBusy,
         codes::TENANT_BUSY => Stop::Busy,
         codes::STALE => Stop::Stale,
+        // Another process has just given the tenant another schema, whose lock is not ours.
+        "23505" if is_creation(unit) && found.constraint() == Some(NAME_KEY) => Stop::Stale,
         _ => {
-            let mut failure = failure(unit, Reason::Server(ServerError::new(found)));
+            let mut error = ServerError::new(found);
+            if let Some(advice) = advice_on_the_timeout(unit, found.code()) {
+                error = error.with_advice(advice);
+            }
+            let mut failure = failure(unit, Reason::Server(error));
             describe(&mut failure);
             failure.into()
         }
     }
+}
+
+/// What to do about a cancelled statement, if it ran with a timeout of the migrator. The server's message could tell
+/// the timeout from another session's `pg_cancel_backend`, but its language is a setting.
+fn advice_on_the_timeout(unit: &Unit<'_>, code: &SqlState) -> Option<String> {
+    let timeout = unit.policy.statement_timeout.filter(|timeout| !timeout.is_zero())?;
+    (*code == SqlState::QUERY_CANCELED && !unit.engine.interrupt().is_raised()).then(|| {
+        format!(
+            "the statement took longer than {timeout:?}, the statement_timeout that Migrator::statement_timeout sets, \
+             or another session cancelled it; set a longer timeout and run again; a migration that is not applied \
+             anywhere yet can also say SET LOCAL statement_timeout"
+        )
+    })
+}
+
+/// Whether the unit registers a tenant.
+fn is_creation(unit: &Unit<'_>) -> bool {
+    unit.is_new_tenant() || unit.rename_to.is_some()
 }
 
 /// The error of a cancelled statement, for an interrupt between two statements.

@@ -22,6 +22,11 @@ pub(crate) fn execute(connection: &mut Connection<'_>, unit: &Unit<'_>) -> Resul
     connection.used(use_of(unit.origin));
     engine.gate().pass(&mut connection.client, Point::Planned);
     let mut parts = VecDeque::from(unit.parts());
+    // A new tenant under its own name is visible from its first commit. The caller has found one transaction
+    // to be enough. If another worker has learnt since then that it is not, the transaction fails as a whole.
+    if unit.is_new_tenant() {
+        parts = VecDeque::from([Part::Transaction(unit.applied..unit.set.migrations().len())]);
+    }
     while let Some(part) = parts.pop_front() {
         if engine.interrupt().is_raised() {
             let mut failure = interrupted(&unit);

@@ -11,7 +11,7 @@ use super::lock::lock;
 use super::queue::Task;
 use super::worker::Worker;
 use crate::execute::{Done, execute_batch};
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::plan::{Batch, Origin, Standing, Unit};
 use crate::report::Error;
 use crate::server::is_lost;
@@ -20,7 +20,7 @@ use crate::store::{Claim, codes};
 /// The outcome of a shared transaction.
 enum Together {
     /// These tenants are finished.
-    Done(HashSet<TenantName>),
+    Done(HashSet<Member>),
     /// Another run holds the lock of some of them, or has migrated them.
     Met,
     /// They have to be done one by one.
@@ -36,7 +36,7 @@ impl Worker<'_, '_, '_> {
             let of_kind = tasks.iter().filter(|task| matches!(task, Task::Create { .. }) == is_new);
             let placed: Vec<_> = of_kind.filter_map(|task| Some((task, self.place(task)?))).collect();
             match self.together(&placed)? {
-                Together::Done(done) => tasks.retain(|task| !done.contains(task.name())),
+                Together::Done(done) => tasks.retain(|task| !done.contains(task.member())),
                 Together::Met => {
                     lock(&self.fleet.queue).meet();
                     *tasks = self.still_open(tasks)?;
@@ -84,10 +84,10 @@ impl Worker<'_, '_, '_> {
             let is_met = refused.error.code().is_some_and(is_met);
             return Ok(if is_met { Together::Met } else { Together::Failed });
         }
-        let done: HashSet<TenantName> = batch.units().iter().filter_map(|unit| unit.tenant().cloned()).collect();
+        let done: HashSet<Member> = batch.units().iter().filter_map(|unit| unit.tenant().cloned()).collect();
         self.batching.done_together(done.len(), sent.unwrap_or_default());
         let each = elapsed / u32::try_from(done.len()).unwrap_or(u32::MAX);
-        for (task, applied) in tasks.iter().filter(|(task, _)| done.contains(task.name())) {
+        for (task, applied) in tasks.iter().filter(|(task, _)| done.contains(task.member())) {
             let what = match task {
                 Task::Create { .. } => Done::Created,
                 Task::Migrate(_) => Done::Applied(fleet.engine.sets.tenant.migrations().len() - applied),
@@ -102,14 +102,17 @@ impl Worker<'_, '_, '_> {
 /// of other tenants.
 fn unit_of<'u>(fleet: &'u Fleet<'_>, task: &'u Task, applied: usize, is_fixed: bool) -> Unit<'u> {
     let mut unit = match task {
-        Task::Create { id, name } => fleet.unit(name, Claim::default(), Origin::Created { id: Some(*id) }),
-        Task::Migrate(claim) => fleet.unit(&claim.name, claim.claim, Origin::Exists),
+        Task::Create { id, member } => fleet.unit(member, Claim::default(), Origin::Created { id: Some(*id) }),
+        Task::Migrate(claim) => fleet.unit(&claim.member, claim.claim, Origin::Exists),
     };
     unit.applied = applied;
     if !is_fixed {
         let sharing = fleet.engine.settings().sharing;
         unit.policy.lock_timeout = unit.policy.lock_timeout.min(sharing.lock_timeout);
-        unit.policy.statement_timeout = Some(sharing.statement_timeout);
+        // Zero is no limit.
+        let own = unit.policy.statement_timeout.filter(|timeout| !timeout.is_zero());
+        let timeout = own.map_or(sharing.statement_timeout, |own| own.min(sharing.statement_timeout));
+        unit.policy.statement_timeout = Some(timeout);
     }
     unit
 }

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::execute::{Done, Stop};
-use crate::names::TenantName;
+use crate::names::{Member, TenantName};
 use crate::report::{Error, Event, Failure, Reason, Report, UnusableRow};
 use crate::server::Connection;
 use crate::store::{Overview, Question, is_applied_elsewhere, record_failure};
@@ -105,7 +105,7 @@ impl<'a> Fleet<'a> {
         mut self,
         first: &mut Connection<'_>,
         overview: Overview,
-        create: Vec<(i64, TenantName)>,
+        create: Vec<(i64, Member)>,
         report: &mut Report,
     ) -> Result<(), Error> {
         let engine = self.engine;
@@ -123,7 +123,7 @@ impl<'a> Fleet<'a> {
         // A tenant that was interrupted after a statement that commits by itself is a failure; the reason is the
         // interrupted statement.
         let is_cut_off = report.failures.iter().any(|failure| engine.interrupt().is_cause(failure.sqlstate()));
-        if engine.interrupt().is_raised() && (report.tenants.skipped > skipped || is_cut_off) {
+        if engine.interrupt().is_draining() && (report.tenants.skipped > skipped || is_cut_off) {
             return Err(Error::Interrupted);
         }
         match results.into_iter().find_map(Result::err) {
@@ -162,7 +162,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// A failure without a unit of work.
-    fn failure(&self, tenant: Option<&TenantName>, reason: Reason) -> Failure {
+    fn failure(&self, tenant: Option<&Member>, reason: Reason) -> Failure {
         Failure::new(self.engine.sets.tenant.name().clone(), tenant.cloned(), reason)
     }
 
@@ -171,32 +171,34 @@ impl<'a> Fleet<'a> {
     }
 
     /// Records a tenant's outcome, and reports it.
-    fn finish(&self, connection: &mut Connection<'_>, id: i64, tenant: TenantName, done: &Done, elapsed: Duration) {
+    fn finish(&self, connection: &mut Connection<'_>, id: i64, member: Member, done: &Done, elapsed: Duration) {
         let (engine, set) = (self.engine, self.engine.sets.tenant);
         let Some(kind) = done.kind() else { return };
         let progress = self.tally.advance();
         let mut written = None;
+        let (tenant, schema) = (&member.name, &member.schema);
         match done {
-            Done::Created => engine.emit(&Event::TenantCreated { tenant: &tenant, elapsed, progress }),
+            Done::Created => engine.emit(&Event::TenantCreated { tenant, schema, elapsed, progress }),
             Done::Applied(migrations) => {
                 let migrations = *migrations;
-                engine.emit(&Event::TenantMigrated { tenant: &tenant, migrations, elapsed, progress });
+                engine.emit(&Event::TenantMigrated { tenant, schema, migrations, elapsed, progress });
             }
             Done::Ahead(version) => {
-                engine.emit(&Event::Ahead { set: set.name(), tenant: Some(&tenant), version: Some(*version) });
+                let (tenant, schema) = (Some(tenant), Some(schema));
+                engine.emit(&Event::Ahead { set: set.name(), tenant, schema, version: Some(*version) });
             }
             Done::Stopped(Stop::Failed(failure)) => {
                 let is_applied_elsewhere = is_applied_elsewhere(&mut connection.client, engine.layout(), set, failure);
                 let failure = Failure { is_applied_elsewhere, ..*failure.clone() };
                 engine.emit(&Event::TenantFailed { failure: &failure, progress });
                 if let Err(error) = record_failure(&mut connection.client, engine.layout(), &failure) {
-                    log::warn!("tenant {tenant}: its failure could not be recorded: {error}");
+                    log::warn!("tenant {member}: its failure could not be recorded: {error}");
                 }
                 written = Some(failure);
             }
             Done::Current | Done::Interrupted | Done::Stopped(_) => {}
         }
-        self.tally.add(id, tenant, kind, elapsed, written);
+        self.tally.add(id, member, kind, elapsed, written);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::store::{Overview, PAGE, TenantClaim};
 
 /// A tenant to migrate or create.
 #[derive(Clone)]
 pub(super) enum Task {
-    Create { id: i64, name: TenantName },
+    Create { id: i64, member: Member },
     Migrate(TenantClaim),
 }
 
@@ -20,10 +20,10 @@ impl Task {
         }
     }
 
-    pub(super) fn name(&self) -> &TenantName {
+    pub(super) fn member(&self) -> &Member {
         match self {
-            Self::Create { name, .. } => name,
-            Self::Migrate(claim) => &claim.name,
+            Self::Create { member, .. } => member,
+            Self::Migrate(claim) => &claim.member,
         }
     }
 }
@@ -45,10 +45,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Existing tenants first, since they come first in the order.
-    pub(super) fn new(first: Overview, create: Vec<(i64, TenantName)>) -> Self {
+    pub(super) fn new(first: Overview, create: Vec<(i64, Member)>) -> Self {
         let mut queue = Self::default();
         queue.add_page(first);
-        queue.tasks.extend(create.into_iter().map(|(id, name)| Task::Create { id, name }));
+        queue.tasks.extend(create.into_iter().map(|(id, member)| Task::Create { id, member }));
         queue
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let tenants: Vec<_> = ids
             .map(|id| TenantClaim {
                 id,
-                name: TenantName::for_spare(id.cast_unsigned()),
+                member: Member::spare(),
                 claim: Claim::default(),
                 status: String::new(),
                 last_error: None,
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn pages_come_before_what_is_created_and_end_with_the_first_that_is_not_full() {
-        let create = vec![(9_000, TenantName::for_spare(9_000))];
+        let create = vec![(9_000, Member::spare())];
         let mut queue = Queue::new(claims(1..PAGE + 1), create);
         assert_eq!(queue.wants_page(), None);
         assert_eq!(queue.take(usize::try_from(PAGE).unwrap_or_default()).len(), 1_000);

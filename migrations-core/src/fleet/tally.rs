@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::lock::lock;
 use crate::engine::Budget;
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::report::{Failure, OutcomeKind, Progress, Report, TenantOutcome};
 use crate::server::{Interrupt, TransientErrors};
 
@@ -63,7 +63,7 @@ impl Tally {
 
     /// Whether no further tenant may be taken: too many have failed, or the run was interrupted.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed) || self.interrupt.is_raised()
+        self.stopped.load(Ordering::Relaxed) || self.interrupt.is_draining()
     }
 
     /// Counts one more finished tenant. The remaining time is extrapolated from the tenants so far.
@@ -76,15 +76,9 @@ impl Tally {
     }
 
     /// Records a tenant's outcome.
-    pub(super) fn add(
-        &self,
-        id: i64,
-        tenant: TenantName,
-        kind: OutcomeKind,
-        elapsed: Duration,
-        failure: Option<Failure>,
-    ) {
-        self.push(Entry { id, outcome: Some(TenantOutcome { tenant, kind, elapsed }), failure });
+    pub(super) fn add(&self, id: i64, member: Member, kind: OutcomeKind, elapsed: Duration, failure: Option<Failure>) {
+        let Member { name: tenant, schema } = member;
+        self.push(Entry { id, outcome: Some(TenantOutcome { tenant, schema, kind, elapsed }), failure });
     }
 
     /// Records a row of the registry that names no tenant.
@@ -113,7 +107,7 @@ impl Tally {
         report.lost_connections += self.errors.lost_connections();
         let left = self.total.saturating_sub(entries.len());
         let counts = &mut report.tenants;
-        let is_spare = |entry: &&Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.tenant.is_spare());
+        let is_spare = |entry: &&Entry| entry.outcome.as_ref().is_some_and(|outcome| outcome.schema.is_spare());
         let spares_left = self.spares.saturating_sub(entries.iter().filter(is_spare).count());
         let left = left.saturating_sub(spares_left);
         if was_stopped {
@@ -127,7 +121,7 @@ impl Tally {
             };
             match outcome.kind {
                 OutcomeKind::Failed => counts.failed += 1,
-                _ if outcome.tenant.is_spare() => {
+                _ if outcome.schema.is_spare() => {
                     counts.spares += usize::from(matches!(outcome.kind, OutcomeKind::Created | OutcomeKind::Migrated));
                     continue;
                 }
@@ -161,12 +155,11 @@ mod tests {
             let budget = Budget { failures: Some(WORKERS), distinct: None };
             let (tally, together) = (Tally::new(WORKERS, budget, &Interrupt::new()), Barrier::new(WORKERS));
             std::thread::scope(|scope| {
-                for worker in 0..WORKERS {
+                for _ in 0..WORKERS {
                     let (tally, together, failure) = (&tally, &together, failure());
                     scope.spawn(move || {
-                        let name = TenantName::for_spare(worker as u64);
                         together.wait();
-                        tally.add(0, name, OutcomeKind::Failed, Duration::ZERO, Some(failure));
+                        tally.add(0, Member::spare(), OutcomeKind::Failed, Duration::ZERO, Some(failure));
                     });
                 }
             });

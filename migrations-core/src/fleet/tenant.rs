@@ -5,7 +5,7 @@ use super::canary::Start;
 use super::lock::lock;
 use super::worker::Worker;
 use crate::execute::{Done, Provisioning, Retries, Stop, drop_spare, execute, failure, recover, standing};
-use crate::names::TenantName;
+use crate::names::{Member, SchemaName};
 use crate::plan::{Origin, Standing, Unit};
 use crate::report::{Error, Failure, Reason};
 use crate::set::Migration;
@@ -13,8 +13,8 @@ use crate::store::{Claim, Owner, TenantClaim};
 
 impl Fleet<'_> {
     /// The unit of work for a tenant.
-    pub(super) fn unit<'u>(&'u self, name: &'u TenantName, claim: Claim, origin: Origin) -> Unit<'u> {
-        let mut unit = Unit::new(self.engine, Owner::Tenant(name), claim);
+    pub(super) fn unit<'u>(&'u self, member: &'u Member, claim: Claim, origin: Origin) -> Unit<'u> {
+        let mut unit = Unit::new(self.engine, Owner::Tenant(member), claim);
         unit.origin = origin;
         unit.policy.durable = self.durable;
         unit
@@ -23,13 +23,13 @@ impl Fleet<'_> {
 
 impl Worker<'_, '_, '_> {
     /// Where a tenant stands.
-    pub(super) fn standing(&mut self, name: &TenantName, claim: &Claim) -> Result<Standing, Error> {
+    pub(super) fn standing(&mut self, schema: &SchemaName, claim: &Claim) -> Result<Standing, Error> {
         let positions = &mut self.positions;
-        self.connection.ask(&self.fleet.tally.errors, |client| standing(client, positions, name.as_str(), claim))
+        self.connection.ask(&self.fleet.tally.errors, |client| standing(client, positions, schema.as_str(), claim))
     }
 
     /// Creates one tenant. An error is about the connection, not about the tenant.
-    pub(super) fn create(&mut self, name: &TenantName, id: i64) -> Result<Done, Error> {
+    pub(super) fn create(&mut self, member: &Member, id: i64) -> Result<Done, Error> {
         let fleet = self.fleet;
         let apart = fleet.engine.sets.tenant.migrations().iter().any(Migration::is_apart_for_a_new_schema);
         let _turn = apart.then(|| fleet.turns.take());
@@ -41,7 +41,7 @@ impl Worker<'_, '_, '_> {
             wait_if_busy: false,
             errors: &fleet.tally.errors,
         };
-        Ok(match provisioning.create(self.connection, name, Some(id)) {
+        Ok(match provisioning.create(self.connection, member, Some(id)) {
             Ok(true) => {
                 if let Some(inspection) = inspection {
                     inspection.pass();
@@ -62,7 +62,7 @@ impl Worker<'_, '_, '_> {
             }
             Err(Error::Interrupted) => Done::Interrupted,
             Err(error @ (Error::Connect(_) | Error::ServerGone { .. })) => return Err(error),
-            Err(error) => Stop::from(fleet.failure(Some(name), Reason::Refused(error.to_string()))).into(),
+            Err(error) => Stop::from(fleet.failure(Some(member), Reason::Refused(error.to_string()))).into(),
         })
     }
 
@@ -79,8 +79,8 @@ impl Worker<'_, '_, '_> {
             if engine.interrupt().is_raised() {
                 return Ok(Done::Interrupted);
             }
-            let standing = self.standing(&claim.name, &claim.claim)?;
-            let mut unit = fleet.unit(&claim.name, claim.claim, Origin::Exists);
+            let standing = self.standing(&claim.member.schema, &claim.claim)?;
+            let mut unit = fleet.unit(&claim.member, claim.claim, Origin::Exists);
             unit.policy.is_last_try = !retries.are_left();
             let fail = |reason| Ok(Stop::from(failure(&unit, reason)).into());
             unit.applied = match standing {
@@ -92,6 +92,7 @@ impl Worker<'_, '_, '_> {
                 Standing::Missing => return fail(Reason::SchemaMissing),
                 Standing::Diverged(divergence) => return fail(Reason::Diverged(divergence)),
                 Standing::Unreadable(problem) => return fail(Reason::History(problem)),
+                Standing::Unrecorded => return fail(Reason::Unrecorded),
             };
             let start = *start.get_or_insert(unit.applied);
             match self.execute(&mut unit) {
@@ -109,7 +110,7 @@ impl Worker<'_, '_, '_> {
                 Err(Stop::Stale) => {
                     lock(&fleet.queue).meet();
                     // Once happens when replicas meet; a plan cannot stay out of date for ever.
-                    if std::mem::replace(&mut was_stale, true) && polling.pause(claim.name.as_str()).is_err() {
+                    if std::mem::replace(&mut was_stale, true) && polling.pause(claim.member.name.as_str()).is_err() {
                         return Ok(Stop::Busy.into());
                     }
                 }
@@ -122,7 +123,7 @@ impl Worker<'_, '_, '_> {
                     }
                 }
             }
-            match self.look_again(&claim.name)? {
+            match self.look_again(&claim.member)? {
                 Some(fresh) => claim = fresh,
                 // The tenant was forgotten in the meantime: there is nothing to migrate.
                 None => return Ok(Done::Current),
@@ -145,7 +146,7 @@ impl Worker<'_, '_, '_> {
     }
 
     /// A spare that cannot be migrated holds no tenant's data: it is dropped, and the pool creates another one.
-    pub(super) fn without_spare(&mut self, spare: &TenantName, failure: Box<Failure>) -> Done {
+    pub(super) fn without_spare(&mut self, spare: &SchemaName, failure: Box<Failure>) -> Done {
         if self.fleet.engine.interrupt().is_raised() {
             return Stop::Failed(failure).into();
         }

@@ -8,7 +8,7 @@ use super::batching::Batching;
 use super::lock::lock;
 use super::queue::Task;
 use crate::execute::{Done, Stop};
-use crate::names::TenantName;
+use crate::names::{Member, TenantName};
 use crate::plan::Positions;
 use crate::report::Error;
 use crate::server::Connection;
@@ -29,7 +29,7 @@ impl<'f, 'c, 'd> Worker<'f, 'c, 'd> {
         Self {
             fleet,
             connection,
-            positions: Positions::new(fleet.engine.sets.tenant),
+            positions: Positions::of_tenants(fleet.engine.sets.tenant),
             batching: Batching::new(fleet.engine.settings().group, fleet.together),
             busy: Vec::new(),
         }
@@ -109,17 +109,18 @@ impl<'f, 'c, 'd> Worker<'f, 'c, 'd> {
     /// Those of the tasks that another run has not finished.
     pub(super) fn still_open(&mut self, tasks: &[Task]) -> Result<Vec<Task>, Error> {
         let fleet = self.fleet;
-        let names: Vec<TenantName> = tasks.iter().map(|task| task.name().clone()).collect();
+        let names: Vec<TenantName> = tasks.iter().map(|task| task.member().name.clone()).collect();
         let question = Question { only: &names, limit: i64::MAX, ..fleet.question() };
         let overview = fleet.engine.overview(self.connection, &fleet.tally.errors, &question)?;
-        let mut behind: HashMap<_, _> = overview.tenants.into_iter().map(|claim| (claim.name.clone(), claim)).collect();
+        let mut behind: HashMap<_, _> =
+            overview.tenants.into_iter().map(|claim| (claim.member.name.clone(), claim)).collect();
         let absent: HashSet<_> = overview.absent.into_iter().collect();
         let mut left = Vec::new();
         for task in tasks {
-            match (behind.remove(task.name()), task) {
+            match (behind.remove(&task.member().name), task) {
                 // An older binary may have created this tenant in the meantime.
                 (Some(claim), _) => left.push(Task::Migrate(claim)),
-                (_, Task::Create { .. }) if absent.contains(task.name()) => left.push(task.clone()),
+                (_, Task::Create { .. }) if absent.contains(&task.member().name) => left.push(task.clone()),
                 _ => self.finish(task, &Done::Current, Duration::ZERO),
             }
         }
@@ -130,17 +131,17 @@ impl<'f, 'c, 'd> Worker<'f, 'c, 'd> {
     fn single(&mut self, task: Task) -> Result<bool, Error> {
         let start = Instant::now();
         let done = match &task {
-            Task::Create { id, name } => match self.create(name, *id)? {
+            Task::Create { id, member } => match self.create(member, *id)? {
                 // An older binary may have created it.
-                Done::Current => match self.look_again(name)? {
+                Done::Current => match self.look_again(member)? {
                     Some(claim) => self.migrate(&claim)?,
                     None => Done::Current,
                 },
                 done => done,
             },
             Task::Migrate(claim) => match self.migrate(claim)? {
-                Done::Stopped(Stop::Failed(failure)) if claim.name.is_spare() => {
-                    self.without_spare(&claim.name, failure)
+                Done::Stopped(Stop::Failed(failure)) if claim.member.is_spare() => {
+                    self.without_spare(&claim.member.schema, failure)
                 }
                 done => done,
             },
@@ -157,13 +158,13 @@ impl<'f, 'c, 'd> Worker<'f, 'c, 'd> {
     }
 
     pub(super) fn finish(&mut self, task: &Task, done: &Done, elapsed: Duration) {
-        self.fleet.finish(self.connection, task.id(), task.name().clone(), done, elapsed);
+        self.fleet.finish(self.connection, task.id(), task.member().clone(), done, elapsed);
     }
 
     /// What the registry says of a tenant now.
-    pub(super) fn look_again(&mut self, name: &TenantName) -> Result<Option<TenantClaim>, Error> {
+    pub(super) fn look_again(&mut self, member: &Member) -> Result<Option<TenantClaim>, Error> {
         let fleet = self.fleet;
-        let only = [name.clone()];
+        let only = [member.name.clone()];
         let question = Question { only: &only, all: true, limit: 1, ..fleet.question() };
         Ok(fleet.engine.overview(self.connection, &fleet.tally.errors, &question)?.tenants.pop())
     }
@@ -173,9 +174,9 @@ impl<'f, 'c, 'd> Worker<'f, 'c, 'd> {
         let fleet = self.fleet;
         let mut polling = fleet.engine.polling();
         while !self.busy.is_empty() && !fleet.tally.is_stopped() {
-            let what = format!("tenant {}", self.busy[0].name());
+            let what = format!("tenant {}", self.busy[0].member());
             let waited = fleet.engine.wait(&mut polling, &what);
-            if fleet.engine.interrupt().is_raised() {
+            if fleet.engine.interrupt().is_draining() {
                 break;
             }
             let busy = std::mem::take(&mut self.busy);

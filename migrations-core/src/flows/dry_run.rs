@@ -6,12 +6,12 @@ use std::ops::Range;
 use super::extensions;
 use crate::engine::{Engine, RunOptions};
 use crate::execute::standing;
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::plan::{Origin, Part, Positions, Standing, Unit};
 use crate::report::{Error, Rehearsal};
 use crate::server::Connection;
 use crate::set::Migration;
-use crate::store::{Claim, Owner, Question, overview, schema_claim};
+use crate::store::{Claim, Owner, Question, check_name, overview, schema_claim};
 
 /// Everything that a run would send, in order. Schemas that a run would leave alone are left out.
 pub(crate) fn rehearse(
@@ -21,7 +21,7 @@ pub(crate) fn rehearse(
 ) -> Result<Vec<Rehearsal>, Error> {
     let (layout, sets) = (engine.layout(), &engine.sets);
     for name in &options.create {
-        layout.check_tenant(name)?;
+        check_name(name)?;
     }
     let extensions = sets.tenant.extension_names();
     let mut question = Question {
@@ -60,21 +60,22 @@ pub(crate) fn rehearse(
     let (names, messages): (Vec<_>, Vec<_>) = extensions::messages(engine, missing).into_iter().unzip();
     if !messages.is_empty() {
         let migrations = names.iter().map(|name| format!("extension {name}")).collect();
-        found.push(Rehearsal { set: sets.tenant.name().clone(), tenant: None, migrations, messages });
+        found.push(Rehearsal { set: sets.tenant.name().clone(), tenant: None, schema: None, migrations, messages });
     }
     let mut seen = HashSet::new();
     let absent = first.as_ref().map_or(&options.create, |overview| &overview.absent);
-    let create: Vec<TenantName> = absent.iter().filter(|name| seen.insert(*name)).cloned().collect();
+    let create = absent.iter().filter(|name| seen.insert(*name)).map(|name| engine.new_member(name));
+    let create: Vec<Member> = create.collect::<Result<_, _>>()?;
     let mut page = first.unwrap_or_default();
     while let Some(last) = page.last_id {
         for tenant in &page.tenants {
-            found.extend(schema(engine, connection, Owner::Tenant(&tenant.name), tenant.claim)?);
+            found.extend(schema(engine, connection, Owner::Tenant(&tenant.member), tenant.claim)?);
         }
         question.after = last;
         page = overview(&mut connection.client, layout, &question)?.unwrap_or_default();
     }
-    for name in &create {
-        let unit = Unit::new(engine, Owner::Tenant(name), Claim::default());
+    for member in &create {
+        let unit = Unit::new(engine, Owner::Tenant(member), Claim::default());
         found.push(rehearsal(&Unit { origin: Origin::Created { id: None }, ..unit }));
     }
     Ok(found)
@@ -87,7 +88,11 @@ fn schema<'a>(
     claim: Claim,
 ) -> Result<Option<Rehearsal>, Error> {
     let unit = Unit::new(engine, owner, claim);
-    let standing = standing(&mut connection.client, &mut Positions::new(unit.set), unit.schema(), &claim)?;
+    let mut positions = match owner {
+        Owner::Tenant(_) => Positions::of_tenants(unit.set),
+        Owner::Registry | Owner::Shared => Positions::new(unit.set),
+    };
+    let standing = standing(&mut connection.client, &mut positions, unit.schema(), &claim)?;
     Ok(match standing {
         Standing::Applied(all) if all == unit.set.migrations().len() && claim.is_current(unit.set) => None,
         Standing::Applied(applied) => Some(rehearsal(&Unit { applied, ..unit })),
@@ -114,7 +119,9 @@ fn rehearsal(unit: &Unit<'_>) -> Rehearsal {
     }
     let migrations =
         unit.set.migrations()[unit.applied..].iter().map(|migration| migration.title().to_owned()).collect();
-    Rehearsal { set: unit.set.name().clone(), tenant: unit.tenant().cloned(), migrations, messages }
+    let tenant = unit.tenant().cloned();
+    let (tenant, schema) = tenant.map(|Member { name, schema }| (name, schema)).unzip();
+    Rehearsal { set: unit.set.name().clone(), tenant, schema, migrations, messages }
 }
 
 /// The statements of a migration that runs outside a transaction, and the settings for them.

@@ -46,13 +46,19 @@ fn wanted<'a>(set: &'a MigrationSet, missing: &'a [String]) -> impl Iterator<Ite
 }
 
 fn statements(engine: &Engine<'_>, migration: &Migration, extension: &Extension) -> Vec<String> {
-    create_extension(
+    let mut statements = create_extension(
         engine.layout(),
         engine.settings().lock_timeout,
         &extension.name,
         extension.schema.as_deref(),
         extension.statement(migration.sql()),
-    )
+    );
+    if let Some(timeout) = engine.settings().statement_timeout {
+        // The migration's own statement is the last one.
+        let last = statements.len().saturating_sub(1);
+        statements.insert(last, format!("SET LOCAL statement_timeout = '{}ms'", timeout.as_millis()));
+    }
+    statements
 }
 
 /// Creates one extension; `false` if another process was faster.

@@ -8,7 +8,7 @@ use super::prepare::prepare;
 use crate::engine::{Engine, Point};
 use crate::execute::{Provisioning, drop_spare};
 use crate::fleet::Fleet;
-use crate::names::TenantName;
+use crate::names::Member;
 use crate::report::{Error, PoolStatus, Report, SharedReport, Tenant};
 use crate::server::{Connection, TransientErrors, query};
 use crate::store::{
@@ -76,19 +76,19 @@ fn make(
     look_at_first: bool,
     lost_connections: &mut usize,
 ) -> Result<(), Error> {
-    let mut names: Vec<_> = (0..count).map(|_| TenantName::for_spare(fastrand::u64(..))).collect();
+    let mut new: Vec<_> = (0..count).map(|_| Member::spare()).collect();
     // The first one shows whether the set can be renamed at all.
-    if look_at_first && let Some(first) = names.pop() {
+    if look_at_first && let Some(first) = new.pop() {
         let errors = TransientErrors::default();
         Provisioning::single(engine, &errors).create(connection, &first, None)?;
         *lost_connections += errors.lost_connections();
-        let pinned = pinned_functions(&mut connection.client, &first)?;
+        let pinned = pinned_functions(&mut connection.client, &first.schema)?;
         if !pinned.is_empty() {
-            drop_spare(engine, connection, &first)?;
+            drop_spare(engine, connection, &first.schema)?;
             return Err(Error::PoolRefused { functions: pinned });
         }
     }
-    let create = draw_ids(&mut connection.client, engine.layout(), names)?;
+    let create = draw_ids(&mut connection.client, engine.layout(), new)?;
     let (nobody, mut report) = (Overview::default(), Report::default());
     // No barrier may follow.
     Fleet::new(engine).durable().run(connection, nobody, create, &mut report)?;
@@ -109,21 +109,22 @@ pub(crate) fn status(engine: &Engine<'_>, connection: &mut Connection<'_>) -> Re
 pub(super) fn take(
     engine: &Engine<'_>,
     connection: &mut Connection<'_>,
-    name: &TenantName,
+    member: &Member,
 ) -> Result<Option<Tenant>, Error> {
     let (layout, sets, client) = (engine.layout(), &engine.sets, &mut connection.client);
     engine.gate().pass(client, Point::Planned);
     let current = [(&layout.registry, sets.registry.digest()), (&layout.shared, sets.shared.digest())];
     let gate = engine.gate().in_block(Point::Applied);
-    let statements = take_spare(layout, current, sets.tenant.digest(), name, &gate);
+    let statements = take_spare(layout, current, sets.tenant, engine.settings().allow_divergence, member, &gate);
     let answer = match query(client, engine.delivery(), &statements) {
         Ok(answer) => answer,
         Err(refused) => {
             return match refused.error.code().map(SqlState::code) {
-                // Provisioning waits for these, and creates what is missing.
-                Some(codes::STALE | codes::TENANT_BUSY | codes::FLEET_BUSY | "42P01") => Ok(None),
-                Some("42P06") => Err(Error::SchemaExists(name.clone())),
-                _ => Err(Error::from_driver(format!("taking a spare schema for tenant {name}"), &refused.error)),
+                // Provisioning waits for these, creates what is missing, and finds the tenant that another process has just
+                // registered with another schema.
+                Some(codes::STALE | codes::TENANT_BUSY | codes::FLEET_BUSY | "42P01" | "42703" | "23505") => Ok(None),
+                Some("42P06") => Err(Error::schema_exists(member)),
+                _ => Err(Error::from_driver(format!("taking a spare schema for tenant {member}"), &refused.error)),
             };
         }
     };
@@ -132,9 +133,9 @@ pub(super) fn take(
         _ => None,
     });
     let Some(row) = row else { return Ok(None) };
-    match taken(row, name) {
+    match taken(row, member) {
         Some(tenant) => Ok(Some(tenant)),
-        None => Ok(find_tenant(client, layout, name)?.map(|found| found.tenant)),
+        None => Ok(find_tenant(client, layout, &member.name)?.map(|found| found.tenant)),
     }
 }
 
@@ -142,6 +143,7 @@ pub(super) fn take(
 pub(crate) fn drain(engine: &Engine<'_>, connection: &mut Connection<'_>) -> Result<usize, Error> {
     let spares = spares(&mut connection.client, engine.layout())?;
     for spare in &spares {
+        engine.may_begin()?;
         drop_spare(engine, connection, spare)?;
     }
     Ok(spares.len())

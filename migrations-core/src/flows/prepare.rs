@@ -21,26 +21,12 @@ pub(super) fn prepare(
 ) -> Result<Overview, Error> {
     let (layout, sets) = (engine.layout(), &engine.sets);
     layout.check()?;
-    // The commits of these stages are on disk at once, so a lost connection cannot undo them.
     let errors = TransientErrors::default();
-    let first = engine.try_overview(connection, &errors, question)?;
-    let mut overview = match first {
-        Some(overview) if overview.registry.is_current(sets.registry) => {
-            overview.check(sets.registry, layout)?;
-            overview
-        }
-        found => {
-            let claim = match found {
-                Some(overview) => overview.registry,
-                None => connection.ask(&errors, |client| unread_registry(client, layout))?,
-            };
-            migrate_under_fleet_lock(engine, connection, Owner::Registry, claim, &mut SharedReport::default())?;
-            engine.overview(connection, &errors, question)?
-        }
-    };
+    let mut overview = current_registry(engine, connection, question)?;
     report.version = overview.shared.version;
     if !overview.shared.is_current(sets.shared) {
-        migrate_under_fleet_lock(engine, connection, Owner::Shared, overview.shared, report)?;
+        let is_tolerant = question.for_sign_up && engine.settings().allow_divergence;
+        migrate_under_fleet_lock(engine, connection, Owner::Shared, overview.shared, is_tolerant, report)?;
         overview = engine.overview(connection, &errors, question)?;
     }
     if !overview.needs_extensions(question, engine.settings().warm_pool) {
@@ -52,10 +38,30 @@ pub(super) fn prepare(
     Ok(overview)
 }
 
-/// The same for a call that is not about tenants yet: for schemas that are going to be adopted.
-pub(super) fn prepare_for_no_tenant(engine: &Engine<'_>, connection: &mut Connection<'_>) -> Result<(), Error> {
-    let question = Question::about_no_tenant(engine.sets.tenant);
-    prepare(engine, connection, &question, &mut SharedReport::default()).map(|_| ())
+/// Migrates the registry alone, for a call that writes to it and runs no migration of the two sets. Returns the
+/// overview of the registry and the shared schema.
+pub(super) fn prepare_registry(engine: &Engine<'_>, connection: &mut Connection<'_>) -> Result<Overview, Error> {
+    engine.layout().check()?;
+    current_registry(engine, connection, &Question::about_no_tenant(engine.sets.tenant))
+}
+
+/// Migrates the registry alone if it is behind, and returns what it answers.
+pub(super) fn current_registry(
+    engine: &Engine<'_>,
+    connection: &mut Connection<'_>,
+    question: &Question<'_>,
+) -> Result<Overview, Error> {
+    let (layout, sets, errors) = (engine.layout(), &engine.sets, TransientErrors::default());
+    let claim = match engine.try_overview(connection, &errors, question)? {
+        Some(overview) if overview.registry.is_current(sets.registry) => {
+            overview.check(sets.registry, layout)?;
+            return Ok(overview);
+        }
+        Some(overview) => overview.registry,
+        None => connection.ask(&errors, |client| unread_registry(client, layout))?,
+    };
+    migrate_under_fleet_lock(engine, connection, Owner::Registry, claim, false, &mut SharedReport::default())?;
+    engine.overview(connection, &errors, question)
 }
 
 /// What is known if the registry cannot answer the query for the overview.
@@ -70,12 +76,15 @@ fn migrate_under_fleet_lock(
     connection: &mut Connection<'_>,
     owner: Owner<'_>,
     mut claim: Claim,
+    is_tolerant: bool,
     report: &mut SharedReport,
 ) -> Result<(), Error> {
+    engine.may_begin()?;
     let errors = TransientErrors::default();
     let mut stage = Stage {
         engine,
         owner,
+        is_tolerant,
         polling: engine.polling(),
         errors: &errors,
         retries: Retries::new(&errors),
@@ -100,6 +109,8 @@ fn migrate_under_fleet_lock(
 struct Stage<'a> {
     engine: &'a Engine<'a>,
     owner: Owner<'a>,
+    /// Whether a schema that differs from its set is left as it is, and is no error.
+    is_tolerant: bool,
     polling: Polling,
     errors: &'a TransientErrors,
     retries: Retries<'a>,
@@ -128,13 +139,18 @@ impl Stage<'_> {
             Standing::Applied(applied) => unit.applied = applied,
             Standing::Missing => unit.origin = Origin::Created { id: None },
             Standing::Ahead { version } => {
-                engine.emit(&Event::Ahead { set: set.name(), tenant: None, version: Some(version) });
+                engine.emit(&Event::Ahead { set: set.name(), tenant: None, schema: None, version: Some(version) });
                 report.version = Some(version);
                 report.ahead = true;
                 return Ok(true);
             }
+            Standing::Diverged(divergence) if self.is_tolerant => {
+                engine.warn(&failure(&unit, Reason::Diverged(divergence)).to_string());
+                return Ok(true);
+            }
             Standing::Diverged(divergence) => return Err(failure(&unit, Reason::Diverged(divergence)).into()),
             Standing::Unreadable(problem) => return Err(failure(&unit, Reason::History(problem)).into()),
+            Standing::Unrecorded => return Err(failure(&unit, Reason::Unrecorded).into()),
         }
         match execute(connection, &unit) {
             Ok(applied) => {

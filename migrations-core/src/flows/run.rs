@@ -10,16 +10,19 @@ use super::{adoption, pool};
 use crate::engine::{Engine, RunOptions};
 use crate::execute::sweep;
 use crate::fleet::Fleet;
+use crate::names::Member;
 use crate::report::{Error, Event, Report, RunError};
 use crate::server::{Connection, Database, TransientErrors};
 use crate::set::MigrationSet;
-use crate::store::{Overview, Question, TenantClaim, draw_ids, forget_errors, invalidate_digests, record_run};
+use crate::store::{
+    Overview, Question, TenantClaim, check_name, draw_ids, forget_errors, invalidate_digests, record_run,
+};
 
 /// Brings everything up to date, and reports what was done. `database` is the engine's, without its interrupt.
 pub(crate) fn run(engine: &Engine<'_>, database: &Database, options: &RunOptions) -> Result<Report, RunError> {
     let start = Instant::now();
     for name in &options.create {
-        engine.layout().check_tenant(name)?;
+        check_name(name)?;
     }
     let mut connection = engine.connect()?;
     let mut report = Report::default();
@@ -159,6 +162,7 @@ fn stages(
     if let Some(unknown) = absent.iter().find(|name| !options.create.contains(name)) {
         return Err(Error::UnknownTenant(unknown.clone()));
     }
+    let new: Vec<Member> = absent.iter().map(|name| engine.new_member(name)).collect::<Result<_, _>>()?;
     let work = overview.pending + overview.pending_spares + absent.len();
     engine.emit(&Event::Planned { shared: &report.shared.applied, tenants: work });
     report.tenants.total = overview.total + absent.len();
@@ -178,7 +182,7 @@ fn stages(
     if work > 0 {
         let first_pending = if absent.is_empty() { first_pending(set, &overview) } else { 0 };
         let capacity = connection.ask(&errors, |client| capacity(engine, client, first_pending, work))?;
-        let create = connection.ask(&errors, |client| draw_ids(client, layout, absent.clone()))?;
+        let create = connection.ask(&errors, |client| draw_ids(client, layout, new.clone()))?;
         let fleet = Fleet::new(engine).only(options.limit()).at_most(capacity.jobs).together(capacity.together);
         fleet.run(connection, overview, create, report)?;
     }

@@ -4,6 +4,7 @@ use postgres::Client;
 
 use crate::engine::Engine;
 use crate::execute::standing;
+use crate::names::Member;
 use crate::plan::{Positions, Standing};
 use crate::report::{Error, Reason, SchemaStatus, State, Status, TenantStatus};
 use crate::set::{Migration, MigrationSet};
@@ -33,7 +34,7 @@ pub(crate) fn status(engine: &Engine<'_>, client: &mut Client, verify: bool) -> 
         let claims = tenants.iter_mut().map(|tenant| &mut tenant.claim);
         claims.chain([&mut registry, &mut shared]).for_each(|claim| claim.digest = None);
     }
-    let mut positions = Positions::new(sets.tenant);
+    let mut positions = Positions::of_tenants(sets.tenant);
     Ok(Status {
         registry: schema(
             client,
@@ -46,12 +47,13 @@ pub(crate) fn status(engine: &Engine<'_>, client: &mut Client, verify: bool) -> 
         unusable,
         tenants: tenants
             .into_iter()
-            .filter(|tenant| !tenant.name.is_spare())
+            .filter(|tenant| !tenant.member.is_spare())
             .map(|tenant| {
-                let schema = schema(client, &mut positions, sets.tenant, tenant.name.as_str(), &tenant.claim)?;
+                let schema = schema(client, &mut positions, sets.tenant, tenant.member.schema.as_str(), &tenant.claim)?;
                 // Something other than a run may have brought it up to date; then the recorded error no longer applies.
                 let last_error = tenant.last_error.filter(|_| schema.state != State::Current);
-                Ok(TenantStatus { schema, name: tenant.name, status: tenant.status, last_error })
+                let Member { name, schema: schema_name } = tenant.member;
+                Ok(TenantStatus { schema, name, schema_name, status: tenant.status, last_error })
             })
             .collect::<Result<_, Error>>()?,
     })
@@ -60,7 +62,7 @@ pub(crate) fn status(engine: &Engine<'_>, client: &mut Client, verify: bool) -> 
 /// Whether a run would change or report anything.
 pub(crate) fn is_pending(engine: &Engine<'_>, client: &mut Client) -> Result<bool, Error> {
     let (layout, sets) = (engine.layout(), &engine.sets);
-    let mut positions = Positions::new(sets.tenant);
+    let mut positions = Positions::of_tenants(sets.tenant);
     let mut after = 0;
     let extensions = sets.tenant.extension_names();
     loop {
@@ -82,7 +84,7 @@ pub(crate) fn is_pending(engine: &Engine<'_>, client: &mut Client) -> Result<boo
             return Ok(true);
         }
         for tenant in &overview.tenants {
-            if schema(client, &mut positions, sets.tenant, tenant.name.as_str(), &tenant.claim)?.is_pending() {
+            if schema(client, &mut positions, sets.tenant, tenant.member.schema.as_str(), &tenant.claim)?.is_pending() {
                 return Ok(true);
             }
         }
@@ -114,6 +116,7 @@ pub(super) fn schema(
         Standing::Diverged(divergence) => {
             of(claim.version, State::Diverged, Vec::new(), Some(Reason::Diverged(divergence).to_string()))
         }
+        Standing::Unrecorded => of(None, State::Diverged, Vec::new(), Some(Reason::Unrecorded.to_string())),
         Standing::Unreadable(problem) => {
             of(claim.version, State::Diverged, Vec::new(), Some(Reason::History(problem).to_string()))
         }

@@ -5,8 +5,16 @@
 //! | `host_name` | host names of tenants |
 //! | `builder` | the two sets by their names |
 //! | `settings` | everything that has a default |
+//! | `calls` | a blocking call for a future, on a thread of its own |
+//! | `asynchronous` | the async face |
+//! | `baseline` | databases that another tool migrated |
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod baseline;
 mod builder;
+#[cfg(feature = "tokio")]
+mod calls;
 mod host_name;
 #[cfg(test)]
 mod races;
@@ -14,17 +22,22 @@ mod settings;
 
 use std::sync::Arc;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncMigrator;
 pub use builder::MigratorBuilder;
 use host_name::host_name;
 
 use crate::engine::{Engine, RunOptions, Sets, Setup};
+use crate::flows::import::{self, ImportOptions};
 use crate::flows::pool::WhenTaken;
 use crate::flows::{adoption, dry_run, pool, run, sign_up, status};
-use crate::names::TenantName;
-use crate::report::{Adoption, Adoptions, Error, PoolStatus, Rehearsal, Report, RunError, Status, Tenant};
+use crate::names::{SchemaName, TenantName};
+use crate::report::{
+    Adoption, Adoptions, Error, Import, PoolStatus, Rehearsal, Report, RunError, Status, Tenant, Tool,
+};
 use crate::server::{Connection, Database};
 use crate::set::{MigrationSet, SetError};
-use crate::store::{Layout, add_domain, all_tenants, find_by_domain, find_tenant, registry_set};
+use crate::store::{Layout, add_domain, all_tenants, check_name, find_by_domain, find_tenant, registry_set};
 
 /// An application's two sets of migrations, and how they are applied.
 ///
@@ -41,8 +54,9 @@ use crate::store::{Layout, add_domain, all_tenants, find_by_domain, find_tenant,
 /// ```
 #[derive(Clone, Debug)]
 pub struct Migrator {
-    shared: MigrationSet,
-    tenant: MigrationSet,
+    /// Shared by all clones: each call of the async API makes one.
+    shared: Arc<MigrationSet>,
+    tenant: Arc<MigrationSet>,
     /// An error in the sets: a migration that cannot run at all, or not in the tenant set. Every operation returns it.
     problem: Option<SetError>,
     setup: Setup,
@@ -56,7 +70,7 @@ impl Migrator {
     /// a set that breaks this rule.
     pub fn new(shared: MigrationSet, tenant: MigrationSet) -> Self {
         let problem = problem(&shared, &tenant);
-        Self { shared, tenant, problem, setup: Setup::default() }
+        Self { shared: Arc::new(shared), tenant: Arc::new(tenant), problem, setup: Setup::default() }
     }
 
     /// Returns a builder, for two sets that are given by name.
@@ -78,7 +92,7 @@ impl Migrator {
         // What was found out is about the other set.
         self.setup.learnt = Arc::default();
         self.problem = problem(&self.shared, &tenant);
-        self.tenant = tenant;
+        self.tenant = Arc::new(tenant);
         self
     }
 
@@ -157,20 +171,60 @@ impl Migrator {
     ///
     /// # Errors
     ///
-    /// If a schema of that name exists and is not a tenant's; if a migration fails (then nothing is left of the
-    /// tenant); if another session holds the tenant's lock for longer than [`lock_wait`](Self::lock_wait); and as
-    /// [`run`](Self::run).
+    /// If the rule has no schema for the tenant ([`schema_for`](Self::schema_for)); if that schema exists, or belongs to
+    /// another tenant; if a migration fails (then nothing is left of the tenant); if another session holds the tenant's
+    /// lock for longer than [`lock_wait`](Self::lock_wait); and as [`run`](Self::run).
     pub fn get_or_create_tenant(&self, database: &Database, name: &TenantName) -> Result<(Tenant, bool), Error> {
-        self.layout().check_tenant(name)?;
+        self.get_or_create(database, name, None)
+    }
+
+    /// [`get_or_create_tenant`](Self::get_or_create_tenant), with the name of the schema for a new tenant in place of the
+    /// rule's.
+    ///
+    /// ```no_run
+    /// use migrations_core::{Database, MigrationSet, Migrator};
+    ///
+    /// # fn main() -> Result<(), migrations_core::Error> {
+    /// let migrator = Migrator::builder().tenant(MigrationSet::new("tenant")?);
+    /// let database = Database::from_env()?;
+    /// let (tenant, created) = migrator.get_or_create_tenant_in(&database, &"acme-corp".parse()?, &"t_42".parse()?)?;
+    /// assert_eq!((tenant.name.as_str(), tenant.schema.as_str()), ("acme-corp", "t_42"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_create_tenant`](Self::get_or_create_tenant), and [`Error::OtherSchema`] if the tenant is registered
+    /// with another schema.
+    pub fn get_or_create_tenant_in(
+        &self,
+        database: &Database,
+        name: &TenantName,
+        schema: &SchemaName,
+    ) -> Result<(Tenant, bool), Error> {
+        self.get_or_create(database, name, Some(schema))
+    }
+
+    fn get_or_create(
+        &self,
+        database: &Database,
+        name: &TenantName,
+        schema: Option<&SchemaName>,
+    ) -> Result<(Tenant, bool), Error> {
+        check_name(name)?;
         let engine = self.engine(database)?;
         let database = &engine.database;
         let get = |client| {
             let mut connection = Connection::new(database, client);
-            let found = sign_up::get_or_create(&engine, &mut connection, name)?;
-            database.keep(connection.into_client());
+            let found = sign_up::get_or_create(&engine, &mut connection, name, schema)?;
+            let client = connection.into_client();
+            // A cancellation that was already sent would hit the next call's statement.
+            if !engine.interrupt().is_raised() {
+                database.keep(client);
+            }
             Ok::<_, Error>(found)
         };
-        let client = match database.take_kept() {
+        let client = match database.take_kept()? {
             Some(kept) => kept,
             None => database.ready()?,
         };
@@ -182,20 +236,47 @@ impl Migrator {
         }
     }
 
-    /// Registers an existing schema as a tenant. Its history table says what is applied to it; the next run continues
-    /// from there. Doing it again changes nothing.
+    /// Registers an existing schema as a tenant of the same name. Its history table says what is applied to it; the next
+    /// run continues from there. A schema that holds tables and has no history is not migrated before it has a baseline
+    /// ([`baseline_tenants`](Self::baseline_tenants)). This writes to the registry alone. Doing it again changes nothing.
     ///
     /// # Errors
     ///
-    /// If no schema has that name.
+    /// If no schema has that name, and as [`adopt_tenant_in`](Self::adopt_tenant_in).
     pub fn adopt_tenant(&self, database: &Database, name: &TenantName) -> Result<Adoption, Error> {
-        self.layout().check_tenant(name)?;
+        self.adopt_tenant_in(database, name, &name.as_str().parse()?)
+    }
+
+    /// Registers an existing schema as a tenant of this name, as [`adopt_tenant`](Self::adopt_tenant) does.
+    ///
+    /// ```no_run
+    /// use migrations_core::{Database, MigrationSet, Migrator};
+    ///
+    /// # fn main() -> Result<(), migrations_core::Error> {
+    /// let migrator = Migrator::builder().tenant(MigrationSet::new("tenant")?);
+    /// let adopted = migrator.adopt_tenant_in(&Database::from_env()?, &"acme-corp".parse()?, &"Acme".parse()?)?;
+    /// assert_eq!(adopted.tenant.schema.as_str(), "Acme");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the schema does not exist or cannot be a tenant's, [`Error::OtherSchema`] if the tenant is registered with
+    /// another schema, and [`Error::SchemaTaken`] if the schema is registered for another tenant.
+    pub fn adopt_tenant_in(
+        &self,
+        database: &Database,
+        name: &TenantName,
+        schema: &SchemaName,
+    ) -> Result<Adoption, Error> {
+        check_name(name)?;
+        let member = self.layout().member(name, schema.clone())?;
         let engine = self.engine(database)?;
-        adoption::adopt(&engine, &mut engine.connect()?, name)
+        adoption::adopt(&engine, &mut engine.connect()?, &member)
     }
 
     /// Registers every schema that holds a history of the tenant set and is not registered, for instance after the
-    /// registry was dropped. The schemas of the registry and of the shared set are not tenants. Spare schemas of a warm
+    /// registry was dropped, as a tenant of the same name. The schemas of the registry and of the shared set are not tenants. Spare schemas of a warm
     /// pool, and histories that are not the tenant set's, are left alone and reported. Doing it again changes nothing.
     ///
     /// # Errors
@@ -204,6 +285,33 @@ impl Migrator {
     pub fn adopt_all(&self, database: &Database) -> Result<Adoptions, Error> {
         let engine = self.engine(database)?;
         adoption::adopt_all(&engine, &mut engine.connect()?)
+    }
+
+    /// Writes the histories of schemas that another tool has migrated, and registers those of tenants. It runs no
+    /// migration, and changes nothing of the tool's.
+    ///
+    /// A migration of the tool corresponds to the migration of the set that has the same version and name, or else the
+    /// same name; [`ImportOptions::map`] says otherwise. A schema in which something has no counterpart is refused, and so is
+    /// one that has another history of its own; the others are imported. Doing it again changes nothing.
+    ///
+    /// ```no_run
+    /// use migrations_core::{Database, ImportOptions, MigrationSet, Migrator, Tool};
+    ///
+    /// # fn main() -> Result<(), migrations_core::Error> {
+    /// let migrator = Migrator::new(MigrationSet::new("shared")?, MigrationSet::new("tenant")?);
+    /// let options = ImportOptions::new().dry_run(true);
+    /// let import = migrator.import(&Database::from_env()?, Tool::Sqlx, &options)?;
+    /// assert!(import.is_success());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If no schema has a history of the tool, if a mapping names a version that no set has, and as
+    /// [`adopt_all`](Self::adopt_all).
+    pub fn import(&self, database: &Database, tool: Tool, options: &ImportOptions) -> Result<Import, Error> {
+        let engine = self.engine(database)?;
+        import::import(&engine, &mut engine.connect()?, tool, options).map_err(|error| engine.interrupted_or(error))
     }
 
     /// Removes the registration of a tenant whose schema is gone. It drops nothing.
@@ -222,7 +330,7 @@ impl Migrator {
     ///
     /// If the server cannot be reached or refuses a query.
     pub fn status(&self, database: &Database) -> Result<Status, Error> {
-        status::status(&self.engine(database)?, &mut database.ready()?, false)
+        status::status(&self.engine(database)?, &mut Connection::open(database)?.client, false)
     }
 
     /// Like [`status`](Self::status), but from every schema's history instead of the registry: a query or two for each
@@ -232,7 +340,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn verify(&self, database: &Database) -> Result<Status, Error> {
-        status::status(&self.engine(database)?, &mut database.ready()?, true)
+        status::status(&self.engine(database)?, &mut Connection::open(database)?.client, true)
     }
 
     /// Whether a run would change or report anything. One query if everything is up to date.
@@ -241,7 +349,7 @@ impl Migrator {
     ///
     /// As [`status`](Self::status).
     pub fn is_pending(&self, database: &Database) -> Result<bool, Error> {
-        status::is_pending(&self.engine(database)?, &mut database.ready()?)
+        status::is_pending(&self.engine(database)?, &mut Connection::open(database)?.client)
     }
 
     /// Lists every tenant, in registration order.
@@ -250,7 +358,7 @@ impl Migrator {
     ///
     /// If the server cannot be reached or refuses the query.
     pub fn tenants(&self, database: &Database) -> Result<Vec<Tenant>, Error> {
-        all_tenants(&mut database.ready()?, self.layout())
+        all_tenants(&mut Connection::open(database)?.client, self.layout())
     }
 
     /// Returns the tenant of this name.
@@ -259,7 +367,7 @@ impl Migrator {
     ///
     /// As [`tenants`](Self::tenants).
     pub fn tenant(&self, database: &Database, name: &TenantName) -> Result<Option<Tenant>, Error> {
-        let found = find_tenant(&mut database.ready()?, self.layout(), name)?;
+        let found = find_tenant(&mut Connection::open(database)?.client, self.layout(), name)?;
         Ok(found.map(|found| found.tenant))
     }
 
@@ -270,7 +378,7 @@ impl Migrator {
     /// As [`tenants`](Self::tenants), and if the text is not a host name.
     pub fn tenant_by_domain(&self, database: &Database, host: &str) -> Result<Option<Tenant>, Error> {
         let host = host_name(host)?;
-        find_by_domain(&mut database.ready()?, self.layout(), &host)
+        find_by_domain(&mut Connection::open(database)?.client, self.layout(), &host)
     }
 
     /// Adds a host name to a tenant. A primary one replaces the tenant's previous primary host name. Doing it again
@@ -281,7 +389,7 @@ impl Migrator {
     /// If the text is not a host name, the tenant is not registered, or the domain belongs to another tenant.
     pub fn add_domain(&self, database: &Database, name: &TenantName, host: &str, primary: bool) -> Result<(), Error> {
         let host = host_name(host)?;
-        add_domain(&mut database.ready()?, self.layout(), name, &host, primary)
+        add_domain(&mut Connection::open(database)?.client, self.layout(), name, &host, primary)
     }
 
     /// Provisions spare schemas until there are `size`; returns how many were created.

@@ -363,6 +363,33 @@ fn a_sign_up_at_any_point_of_a_run_is_made_at_once() {
     }
 }
 
+/// A sign-up has begun with one transaction when another one finds out that the set needs several. What it creates is
+/// not visible before all of it is there.
+#[test]
+fn a_sign_up_that_another_one_teaches_is_shown_when_it_is_whole() {
+    let add = "ALTER TYPE mood ADD VALUE 'bad'";
+    let taught =
+        migrator(&[], &[COUNT, "CREATE TYPE mood AS ENUM ('good')", add, "CREATE TABLE m (m mood DEFAULT 'bad')"]);
+    let mut lab = Lab::new(&taught, &[]);
+    let mut site = lab.copy();
+    let mut gate = site.shut(1);
+    let database = &site.database;
+    std::thread::scope(|scope| {
+        // The first time is the look for a spare schema.
+        let stopping = taught.clone().stopping(Gate::new(1, Point::Planned).after(1));
+        let one = scope.spawn(move || stopping.get_or_create_tenant(database, &name("acme")).unwrap());
+        gate.wait();
+        assert!(taught.get_or_create_tenant(database, &name("globex")).unwrap().1);
+        gate.open();
+        assert!(one.join().unwrap().1);
+    });
+    // The last of several transactions makes the tenant, after the last migration; a single one has begun before.
+    let at_once = site.number("SELECT count(*) FROM migrations.tenants WHERE created_at < migrated_at");
+    let is_one_enough = site.number("SELECT current_setting('server_version_num')::int8") >= 170_000;
+    assert_eq!(at_once, if is_one_enough { 2 } else { 0 });
+    site.assert_whole(&taught, &["globex", "acme"], 0);
+}
+
 /// The first tenant is inspected alone; the next two share a transaction, and the other run comes to all of them.
 #[test]
 fn two_runs_migrate_every_tenant_once_when_one_stands_in_a_shared_transaction() {

@@ -3,18 +3,48 @@
 use std::time::Duration;
 
 use super::Migrator;
-use crate::names::{RoleName, SchemaName};
+use crate::engine::{LOCK_TIMEOUT, Naming};
+use crate::names::{RoleName, SchemaName, TenantName};
 use crate::report::Event;
 use crate::server::{Delivery, Interrupt};
 
-/// The longest `lock_timeout` that PostgreSQL's `int4` of milliseconds can hold, in whole days.
-const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_hours(24 * 24);
+/// The longest timeout that PostgreSQL's `int4` of milliseconds can hold, in whole days.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 
 impl Migrator {
+    /// The time that a statement waits for a table lock, unless [`lock_timeout`](Self::lock_timeout) says otherwise.
+    pub const DEFAULT_LOCK_TIMEOUT: Duration = LOCK_TIMEOUT;
+
     /// Puts the registry in this schema.
     #[must_use]
     pub fn registry_schema(mut self, schema: SchemaName) -> Self {
         self.setup.settings.layout.registry = schema;
+        self
+    }
+
+    /// Sets the rule for the schemas of new tenants: a function from the tenant's name to the name of its schema. Default:
+    /// the schema has the tenant's name, if that is a plain identifier (`a-z`, `0-9` and `_`, not starting with a digit);
+    /// any other name is refused.
+    ///
+    /// Only tenants that are not registered need the rule. The registry keeps both names, so the rule can change later.
+    /// Two tenants cannot have one schema. A rule that gives a new tenant the schema of another one
+    /// leads to [`Error::SchemaTaken`](crate::Error::SchemaTaken), and nothing is created.
+    ///
+    /// ```
+    /// use migrations_core::{MigrationSet, Migrator};
+    ///
+    /// let migrator = Migrator::builder().tenant(MigrationSet::new("tenant")?);
+    /// let prefixed = migrator.clone().schema_for(|tenant| format!("t_{tenant}").parse());
+    /// // The schema has the tenant's name, whatever that is.
+    /// let same = migrator.schema_for(|tenant| tenant.as_str().parse());
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn schema_for<E>(mut self, rule: impl Fn(&TenantName) -> Result<SchemaName, E> + Send + Sync + 'static) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.setup.settings.naming = Naming::new(rule);
         self
     }
 
@@ -38,6 +68,12 @@ impl Migrator {
         self
     }
 
+    /// The schema of the shared tables.
+    #[must_use]
+    pub fn get_shared_schema(&self) -> &SchemaName {
+        &self.setup.settings.layout.shared
+    }
+
     /// How many tenants are migrated at the same time, each over its own connection. Default: four; at least one.
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Self {
@@ -52,8 +88,53 @@ impl Migrator {
     /// therefore becomes one millisecond, which hardly waits; anything longer than 24 days becomes 24 days.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.setup.settings.lock_timeout = timeout.clamp(Duration::from_millis(1), LONGEST_LOCK_TIMEOUT);
+        self.setup.settings.lock_timeout = timeout.clamp(Duration::from_millis(1), LONGEST_TIMEOUT);
         self
+    }
+
+    /// The time that [`lock_timeout`](Self::lock_timeout) has set, or the default.
+    ///
+    /// ```
+    /// use migrations_core::{MigrationSet, Migrator};
+    ///
+    /// let migrator = Migrator::new(MigrationSet::new("shared")?, MigrationSet::new("tenant")?);
+    /// assert_eq!(migrator.get_lock_timeout(), Migrator::DEFAULT_LOCK_TIMEOUT);
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    pub fn get_lock_timeout(&self) -> Duration {
+        self.setup.settings.lock_timeout
+    }
+
+    /// How long a statement of a migration may take before the server cancels it and the migration fails; it is not
+    /// tried again. Default: `None`, what the role or the database has. A migration that needs longer can say
+    /// `SET LOCAL statement_timeout` itself.
+    ///
+    /// PostgreSQL counts in whole milliseconds and takes 0 for no limit, as does this setting. Anything else shorter
+    /// than a millisecond becomes one millisecond, anything longer than 24 days becomes 24 days.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use migrations_core::{MigrationSet, Migrator};
+    ///
+    /// let migrator = Migrator::new(MigrationSet::new("shared")?, MigrationSet::new("tenant")?)
+    ///     .statement_timeout(Duration::from_mins(10));
+    /// assert_eq!(migrator.get_statement_timeout(), Some(Duration::from_mins(10)));
+    /// # Ok::<(), migrations_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn statement_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        let within = |timeout: Duration| match timeout {
+            Duration::ZERO => timeout,
+            _ => timeout.clamp(Duration::from_millis(1), LONGEST_TIMEOUT),
+        };
+        self.setup.settings.statement_timeout = timeout.into().map(within);
+        self
+    }
+
+    /// The time that [`statement_timeout`](Self::statement_timeout) has set.
+    pub fn get_statement_timeout(&self) -> Option<Duration> {
+        self.setup.settings.statement_timeout
     }
 
     /// How long a run waits for another run that holds the lock of the same schema. Default: five minutes.
@@ -117,6 +198,18 @@ impl Migrator {
     #[must_use]
     pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
         self.setup.interrupt = interrupt.clone();
+        self
+    }
+
+    /// Lets [`get_or_create_tenant`](Self::get_or_create_tenant) create a tenant although the other tenants, or the
+    /// shared schema, do not have this binary's migrations. By default, a sign-up is refused then: the new tenant would
+    /// be like none of the others, and would have to be repaired with them.
+    ///
+    /// Tenants that a newer binary has migrated do not count, nor does a minority: at least half of the hundred tenants
+    /// that were registered last have to differ.
+    #[must_use]
+    pub fn allow_divergence(mut self) -> Self {
+        self.setup.settings.allow_divergence = true;
         self
     }
 

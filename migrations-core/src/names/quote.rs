@@ -25,6 +25,21 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
+/// Displays for people: control characters are escaped, so that a name cannot write to a terminal or begin a line in a
+/// log.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.contains(char::is_control) {
+            return f.pad(self.0);
+        }
+        let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        f.pad(&self.0.chars().map(escaped).collect::<String>())
+    }
+}
+
 /// Displays as the value, or as `NULL`.
 #[derive(Clone, Copy)]
 pub(crate) struct OrNull<T>(pub(crate) Option<T>);

@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
 fn shared_script(units: &[Unit<'_>]) -> Script {
     let mut script = Script::default();
     let Some(first) = units.first() else { return script };
-    let planned: Vec<_> = units.iter().filter_map(|unit| Some((unit.tenant()?, unit.claim.oid?))).collect();
+    let planned: Vec<_> = units.iter().filter_map(|unit| Some((&unit.tenant()?.schema, unit.claim.oid?))).collect();
     let gate = first.engine.gate();
     script.extend(Step::Guard, BEGINNING);
     script.extend(Step::Guard, gate.at(Point::Begun));

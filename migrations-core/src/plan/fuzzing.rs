@@ -2,7 +2,7 @@
 
 use super::unit::{Origin, Unit};
 use crate::engine::{Engine, Sets, Setup};
-use crate::names::TenantName;
+use crate::names::{Member, SchemaName};
 use crate::server::Database;
 use crate::set::{MigrationSet, Whose};
 use crate::store::{Claim, Owner, registry_set};
@@ -18,10 +18,10 @@ use crate::{Error, Migration};
 pub fn check_places(first: &str, second: &str) {
     let set = || -> Result<_, Error> {
         let set = MigrationSet::new("tenant")?.with_migration("V1__first", || first.to_owned())?;
-        Ok((set.with_migration("V2__second", || second.to_owned())?, "acme".parse::<TenantName>()?))
+        Ok((set.with_migration("V2__second", || second.to_owned())?, Member::of(SchemaName::literal("acme"))))
     };
     // A migration that is refused is never sent.
-    let Ok((set, name)) = set() else { return };
+    let Ok((set, member)) = set() else { return };
     if set.problem().is_some() {
         return;
     }
@@ -29,7 +29,7 @@ pub fn check_places(first: &str, second: &str) {
     let Ok(database) = Database::from_url("postgres://localhost/app") else { return };
     let engine = Engine::new(&setup, Sets { registry, shared: registry, tenant: &set }, &database);
     let unit =
-        Unit { origin: Origin::Created { id: None }, ..Unit::new(&engine, Owner::Tenant(&name), Claim::default()) };
+        Unit { origin: Origin::Created { id: None }, ..Unit::new(&engine, Owner::Tenant(&member), Claim::default()) };
     let script = unit.script(0..2);
     let message: Vec<char> = script.message().chars().collect();
     let mut reached = [0, 0];
@@ -43,7 +43,7 @@ pub fn check_places(first: &str, second: &str) {
         // An added schema leads to the name that follows it.
         let is_schema = "\"acme\".pg_temp.".contains(there);
         // A position between two parts leads to the end of the first.
-        let qualified = migration.qualified(name.as_str(), None, Whose::Tenant);
+        let qualified = migration.qualified(member.schema.as_str(), None, Whose::Tenant);
         let is_behind = offset == qualified.original(qualified.text.trim_end().len()) && matches!(there, '\n' | ';');
         assert!(
             is_text || is_behind || is_schema,
@@ -57,7 +57,7 @@ pub fn check_places(first: &str, second: &str) {
         assert!((1..=line + 1).contains(&excerpt.column()), "{excerpt:?}");
     }
     for ((migration, reached), inserted) in set.migrations().iter().zip(reached).zip(inserted) {
-        let length = migration.qualified(name.as_str(), None, Whose::Tenant).text.chars().count();
+        let length = migration.qualified(member.schema.as_str(), None, Whose::Tenant).text.chars().count();
         assert!(inserted <= length - migration.sql().chars().count(), "{}", migration.title());
         assert!(reached >= migration.sql().trim_end().chars().count(), "{}", migration.title());
     }

@@ -63,7 +63,7 @@ BEGIN
                 OR NOT current_setting('track_counts')::bool
             )
             -- This transaction may have registered the tenant.
-            AND c.oid <> '%tenants%'::regclass
+            AND c.oid <> %tenants_name%::regclass
         UNION ALL
         SELECT 'trigger ' || t.tgname, (SELECT c.relnamespace FROM pg_class c WHERE c.oid = t.tgrelid)
         FROM pg_trigger t

@@ -17,5 +17,5 @@ mod unit;
 
 pub(crate) use batch::Batch;
 pub(crate) use script::{Script, Step};
-pub(crate) use standing::{Positions, Standing, compare};
+pub(crate) use standing::{Positions, Standing, accepted, compare};
 pub(crate) use unit::{Origin, Part, Policy, Unit};

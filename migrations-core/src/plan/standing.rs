@@ -27,6 +27,8 @@ pub(crate) enum Standing {
     Diverged(Divergence),
     /// The history table cannot be read.
     Unreadable(String),
+    /// A tenant's schema that has no history table and holds tables: the first migration would run over them.
+    Unrecorded,
     /// The schema does not exist.
     Missing,
 }
@@ -34,12 +36,24 @@ pub(crate) enum Standing {
 /// The positions of a set, and the known positions of other digests.
 pub(crate) struct Positions<'a> {
     set: &'a MigrationSet,
+    /// Whether these are tenants' schemas, in which nothing but the set creates tables.
+    are_tenants: bool,
     foreign: HashMap<Digest, Standing>,
 }
 
 impl<'a> Positions<'a> {
     pub(crate) fn new(set: &'a MigrationSet) -> Self {
-        Self { set, foreign: HashMap::new() }
+        Self { set, are_tenants: false, foreign: HashMap::new() }
+    }
+
+    /// The positions of tenants' schemas. One that holds tables and has no history is not migrated.
+    pub(crate) fn of_tenants(set: &'a MigrationSet) -> Self {
+        Self { are_tenants: true, ..Self::new(set) }
+    }
+
+    /// Whether a schema without a history must not hold tables.
+    pub(crate) fn are_tenants(&self) -> bool {
+        self.are_tenants
     }
 
     /// Where a schema stands, if that is known without its history.
@@ -76,7 +90,7 @@ fn believed(claim: &Claim) -> Option<Digest> {
 
 /// Where a schema with this history stands, and the digest of the history.
 pub(crate) fn compare(set: &MigrationSet, history: &[HistoryRow]) -> (Standing, Digest) {
-    let history: Vec<HistoryRow> = history.iter().map(|row| with_wide_checksum(set, row)).collect();
+    let history: Vec<HistoryRow> = history.iter().map(|row| accepted(set, row)).collect();
     let digest = history.iter().fold(Digest::EMPTY, |digest, row| digest.then(row.version, row.checksum));
     // refinery would only say that the rest is pending, and log as if it applied them.
     if let Some(applied) = set.position(digest) {
@@ -99,7 +113,7 @@ pub(crate) fn compare(set: &MigrationSet, history: &[HistoryRow]) -> (Standing, 
 
 /// A refinery that is built without `int8-versions`, as by default, hashes the version as four bytes. Its rows are as
 /// good as ours if everything else is the same.
-fn with_wide_checksum(set: &MigrationSet, row: &HistoryRow) -> HistoryRow {
+pub(crate) fn accepted(set: &MigrationSet, row: &HistoryRow) -> HistoryRow {
     let same = set.migrations().iter().find(|migration| {
         migration.version() == row.version
             && migration.name() == row.name

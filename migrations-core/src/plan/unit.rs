@@ -1,12 +1,11 @@
 //! A unit of work: one schema to bring to the end of its set, in the parts and steps that this takes.
 
-use std::fmt::Write;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::script::{Script, Step};
-use crate::engine::{Engine, Point};
-use crate::names::{Ident, Literal, RoleName, TenantName, fill};
+use crate::engine::{Engine, Point, Settings};
+use crate::names::{Ident, Literal, Member, RoleName, fill};
 use crate::server::{Local, check_constraints, epilogue};
 use crate::set::{self, Migration, MigrationSet, Qualified, Whose};
 use crate::store::{
@@ -28,8 +27,8 @@ pub(crate) struct Unit<'a> {
     /// The number of migrations that are applied.
     pub(crate) applied: usize,
     pub(crate) origin: Origin,
-    /// The name that the last transaction gives to a schema that is created in several transactions.
-    pub(crate) rename_to: Option<&'a TenantName>,
+    /// The tenant that the last transaction makes of a schema that is created in several transactions.
+    pub(crate) rename_to: Option<&'a Member>,
     pub(crate) policy: Policy,
 }
 
@@ -49,7 +48,7 @@ pub(crate) struct Policy {
     pub(crate) durable: bool,
     /// How long a statement waits for a table lock.
     pub(crate) lock_timeout: Duration,
-    /// How long a statement may take. `None`: the server's setting.
+    /// How long a statement may take; zero: without a limit. `None`: the server's setting.
     pub(crate) statement_timeout: Option<Duration>,
     /// Whether transactions inspect what they wrote, and roll back if something of it is outside the tenant.
     pub(crate) inspect: bool,
@@ -77,8 +76,8 @@ impl<'a> Unit<'a> {
             Owner::Tenant(_) => engine.sets.tenant,
         };
         let durable = !matches!(owner, Owner::Tenant(_));
-        let lock_timeout = engine.settings().lock_timeout;
-        let policy = Policy { durable, lock_timeout, statement_timeout: None, inspect: false, is_last_try: true };
+        let Settings { lock_timeout, statement_timeout, .. } = *engine.settings();
+        let policy = Policy { durable, lock_timeout, statement_timeout, inspect: false, is_last_try: true };
         Self { engine, set, owner, claim, applied: 0, origin: Origin::Exists, rename_to: None, policy }
     }
 
@@ -90,14 +89,19 @@ impl<'a> Unit<'a> {
         self.owner.schema(self.layout())
     }
 
-    pub(crate) fn tenant(&self) -> Option<&'a TenantName> {
+    /// The owner of the schema, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.owner.shown(self.layout())
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&'a Member> {
         self.owner.tenant()
     }
 
     /// Whether the unit creates a tenant under the tenant's own name.
     pub(crate) fn is_new_tenant(&self) -> bool {
         let is_created = matches!(self.origin, Origin::Created { .. });
-        is_created && self.tenant().is_some_and(|name| !name.is_spare())
+        is_created && self.tenant().is_some_and(|member| !member.is_spare())
     }
 
     /// The role that the migrations run as, if it is not the connection's.
@@ -144,9 +148,9 @@ impl<'a> Unit<'a> {
         script.extend(Step::Guard, self.opening(&self.unless_half_done(&migrations)));
         script.extend(Step::Guard, self.engine.gate().at(Point::Locked));
         let rename_to = self.rename_to.filter(|_| migrations.end == self.set.migrations().len());
-        script.extend(Step::Guard, rename_to.map(|name| guard_name(self.layout(), name)));
+        script.extend(Step::Guard, rename_to.map(|member| guard_name(self.layout(), member)));
         if let Origin::Created { id } = self.origin {
-            script.extend(Step::Create, self.tenant().map(|name| register(self.layout(), name, id)));
+            script.extend(Step::Create, self.tenant().map(|member| register(self.layout(), member, id)));
             let owner = self.role().map_or_else(String::new, |role| format!(" AUTHORIZATION {}", Ident(role)));
             script.push(Step::Create, format!("CREATE SCHEMA {}{owner}", Ident(self.schema())));
         }
@@ -179,7 +183,7 @@ impl<'a> Unit<'a> {
         script.push(Step::Record, self.record(&migrations));
         let is_last = migrations.end == self.set.migrations().len();
         match self.rename_to {
-            Some(name) if is_last => script.extend(Step::Rename, finish(self.layout(), self.schema(), name)),
+            Some(member) if is_last => script.extend(Step::Rename, finish(self.layout(), self.schema(), member)),
             Some(_) => script.push(Step::Rename, renew_unfinished(self.layout(), self.schema())),
             None => {}
         }
@@ -251,6 +255,7 @@ impl<'a> Unit<'a> {
     fn inspection(&self, migrations: Range<usize>) -> String {
         let allowed = self.allowed_schemas(migrations).into_iter().chain([self.schema()]);
         let allowed: Vec<_> = allowed.map(|name| Literal(name).to_string()).collect();
+        let tenants = self.layout().table("tenants");
         // The query is written so that the planner expects few rows.
         let ours = "CASE WHEN age(xmin) = our_age THEN 1 \
                     WHEN age(xmin) NOT BETWEEN our_age - 10000 AND our_age THEN 0 \
@@ -260,7 +265,8 @@ impl<'a> Unit<'a> {
             &[
                 ("ours", &ours),
                 ("allowed", &format!("ARRAY[{}]", allowed.join(", "))),
-                ("tenants", &self.layout().table("tenants")),
+                ("tenants", &tenants),
+                ("tenants_name", &Literal(&tenants)),
                 ("code", &codes::ISOLATION),
             ],
         )
@@ -286,7 +292,7 @@ impl<'a> Unit<'a> {
     fn lock(&self) -> Lock<'a> {
         match self.owner {
             Owner::Registry | Owner::Shared => Lock::Fleet,
-            Owner::Tenant(name) => Lock::Tenant(name),
+            Owner::Tenant(member) => Lock::Tenant(&member.schema),
         }
     }
 
@@ -298,23 +304,20 @@ impl<'a> Unit<'a> {
 
     /// The value of the setting.
     pub(crate) fn path(&self) -> String {
-        let shared = self.layout().shared.as_str();
-        let mut path = Ident(self.schema()).to_string();
-        for schema in [shared, "public"] {
-            if self.tenant().is_some() || schema == "public" {
-                let schema = Ident(schema).to_string();
-                if !path.split(", ").any(|taken| taken == schema) {
-                    let _ = write!(path, ", {schema}");
-                }
+        let mut schemas = vec![self.schema()];
+        let shared = self.tenant().map(|_| self.layout().shared.as_str());
+        for schema in shared.into_iter().chain(["public"]) {
+            if !schemas.contains(&schema) {
+                schemas.push(schema);
             }
         }
-        path
+        schemas.into_iter().map(|schema| Ident(schema).to_string()).collect::<Vec<_>>().join(", ")
     }
 
     /// The condition under which the plan no longer holds.
     fn stale(&self) -> String {
         match (self.origin, self.owner) {
-            (Origin::Created { .. }, Owner::Tenant(name)) => tenant_exists(self.layout(), name),
+            (Origin::Created { .. }, Owner::Tenant(member)) => tenant_exists(self.layout(), member),
             _ => store::stale(self.layout(), self.owner, &self.claim, self.applied),
         }
     }
@@ -359,10 +362,10 @@ mod tests {
 
     /// Calls `check` with a unit of tenant acme.
     fn with_unit(origin: Origin, check: impl FnOnce(Unit<'_>)) -> Result<(), Error> {
-        let (setup, set, name) = (Setup::default(), set()?, "acme".parse()?);
+        let (setup, set, member) = (Setup::default(), set()?, Member::of("acme".parse()?));
         let sets = Sets { registry: registry_set()?, shared: registry_set()?, tenant: &set };
         let engine = Engine::new(&setup, sets, &Database::from_url("postgres://localhost/app")?);
-        check(Unit { origin, ..Unit::new(&engine, Owner::Tenant(&name), Claim::default()) });
+        check(Unit { origin, ..Unit::new(&engine, Owner::Tenant(&member), Claim::default()) });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What a run would send.
 
-use crate::names::TenantName;
+use crate::names::{SchemaName, TenantName};
 use crate::set::SetName;
 
 /// What a run would send for one schema.
@@ -11,6 +11,8 @@ pub struct Rehearsal {
     pub set: SetName,
     /// The tenant; `None` for the registry, the shared set, and extensions that the tenant set needs.
     pub tenant: Option<TenantName>,
+    /// The tenant's schema; `None` where there is no tenant.
+    pub schema: Option<SchemaName>,
     /// Titles of the migrations, in order; for an extension, `extension` and its name.
     pub migrations: Vec<String>,
     /// The messages, in order. Each is one transaction, or one statement of a `no-transaction` migration, which runs

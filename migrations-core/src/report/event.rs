@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::run::Report;
-use crate::names::TenantName;
+use crate::names::{Member, SchemaName, TenantName};
 use crate::set::SetName;
 
 /// The log target of events, wherever this module is: a program that shows the events itself filters it out.
@@ -38,6 +38,8 @@ pub enum Event<'a> {
     TenantCreated {
         /// The tenant.
         tenant: &'a TenantName,
+        /// Its schema.
+        schema: &'a SchemaName,
         /// How long it took.
         elapsed: Duration,
         /// How far the run is.
@@ -47,6 +49,8 @@ pub enum Event<'a> {
     TenantMigrated {
         /// The tenant.
         tenant: &'a TenantName,
+        /// Its schema.
+        schema: &'a SchemaName,
         /// How many migrations were applied.
         migrations: usize,
         /// How long it took.
@@ -67,6 +71,8 @@ pub enum Event<'a> {
         set: &'a SetName,
         /// The tenant; `None` for the shared set.
         tenant: Option<&'a TenantName>,
+        /// The tenant's schema; `None` for the shared set.
+        schema: Option<&'a SchemaName>,
         /// The version it has.
         version: Option<i64>,
     },
@@ -108,10 +114,12 @@ impl Event<'_> {
             }
             Self::Applied { set, migration } => log::info!(target: TARGET, "{set}: {migration} applied"),
             Self::ExtensionCreated { name } => log::info!(target: TARGET, "extension {name} created"),
-            Self::TenantCreated { tenant, elapsed, progress: Progress { done, total, .. } } => {
+            Self::TenantCreated { tenant, schema, elapsed, progress: Progress { done, total, .. } } => {
+                let tenant = shown(tenant, schema);
                 log::info!(target: TARGET, "tenant {tenant} created in {elapsed:.1?} ({done}/{total})");
             }
-            Self::TenantMigrated { tenant, migrations, elapsed, progress } => {
+            Self::TenantMigrated { tenant, schema, migrations, elapsed, progress } => {
+                let tenant = shown(tenant, schema);
                 let Progress { done, total, .. } = progress;
                 log::info!(target: TARGET, "tenant {tenant}: {migrations} migrations in {elapsed:.1?} ({done}/{total})");
             }
@@ -119,10 +127,11 @@ impl Event<'_> {
             Self::TenantFailed { failure, progress: Progress { done, total, .. } } => {
                 log::info!(target: TARGET, "{} failed ({done}/{total})", failure.subject());
             }
-            Self::Ahead { set, tenant: Some(tenant), version } => {
+            Self::Ahead { set, tenant: Some(tenant), schema, version } => {
+                let tenant = schema.map_or_else(|| tenant.to_string(), |schema| shown(tenant, schema));
                 log::warn!(target: TARGET, "tenant {tenant} is ahead of this binary's {set} set (version {version:?}); left alone");
             }
-            Self::Ahead { set, tenant: None, version } => {
+            Self::Ahead { set, tenant: None, version, .. } => {
                 log::warn!(target: TARGET, "the {set} schema is ahead of this binary (version {version:?}); left alone");
             }
             Self::Warning { text } => log::warn!(target: TARGET, "{text}"),
@@ -132,4 +141,9 @@ impl Event<'_> {
             }
         }
     }
+}
+
+/// The tenant's name, with its schema's where the two differ.
+fn shown(tenant: &TenantName, schema: &SchemaName) -> String {
+    Member::new(tenant.clone(), schema.clone()).to_string()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::blocker::Blocker;
 use super::server_error::ServerError;
-use crate::names::TenantName;
+use crate::names::{Member, SchemaName, TenantName};
 use crate::set::Excerpt;
 use crate::set::SetName;
 
@@ -16,7 +16,7 @@ use crate::set::SetName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub(crate) set: SetName,
-    pub(crate) tenant: Option<TenantName>,
+    pub(crate) tenant: Option<Member>,
     pub(crate) migration: Option<String>,
     pub(crate) excerpt: Option<Excerpt>,
     pub(crate) reason: Reason,
@@ -49,6 +49,8 @@ pub enum Reason {
     Refused(String),
     /// The history table cannot be read as a refinery history.
     History(String),
+    /// The tenant's schema holds tables and has no history table: the first migration would run over them.
+    Unrecorded,
 }
 
 /// How a schema's history differs from the set.
@@ -82,7 +84,7 @@ pub enum Divergence {
 
 impl Failure {
     /// A failure without a place in a migration.
-    pub(crate) fn new(set: SetName, tenant: Option<TenantName>, reason: Reason) -> Self {
+    pub(crate) fn new(set: SetName, tenant: Option<Member>, reason: Reason) -> Self {
         Self {
             set,
             tenant,
@@ -105,7 +107,12 @@ impl Failure {
 
     /// The tenant; `None` for the shared set and the registry.
     pub fn tenant(&self) -> Option<&TenantName> {
-        self.tenant.as_ref()
+        self.tenant.as_ref().map(|member| &member.name)
+    }
+
+    /// The tenant's schema; `None` for the shared set and the registry.
+    pub fn schema(&self) -> Option<&SchemaName> {
+        self.tenant.as_ref().map(|member| &member.schema)
     }
 
     /// The migration that failed, as in `V7__add_notes`, if one is to blame.
@@ -265,6 +272,11 @@ impl fmt::Display for Reason {
                 "its schema does not exist: it was dropped or renamed behind the registry's back; restore it and run \
                  again, or remove the tenant from the registry (Migrator::forget_tenant)",
             ),
+            Self::Unrecorded => f.write_str(
+                "its schema holds tables but has no history table (refinery_schema_history), so nothing says which \
+                 migrations they come from, and a run would apply the first one over them; record what is applied as a \
+                 baseline (Migrator::baseline_tenants), or that nothing is (Baseline::at_nothing), and run again",
+            ),
             Self::History(problem) => write!(
                 f,
                 "its history table (refinery_schema_history) cannot be read: {problem}; compare it with that of \
@@ -281,7 +293,7 @@ impl fmt::Display for Divergence {
                 f,
                 "{known} was changed after it had been applied: the database has {applied} with checksum \
                  {applied_checksum}, the binary has checksum {known_checksum}; restore the file as it was, and put the \
-                 change into a new migration"
+                 change into a new migration; if both texts mean the same, record the new checksum (Migrator::repair)"
             ),
             Self::Unknown { applied } => write!(
                 f,

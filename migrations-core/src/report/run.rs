@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::failure::Failure;
-use crate::names::TenantName;
+use crate::names::{SchemaName, TenantName};
 
 /// The result of a run. A tenant that failed is in [`failures`](Self::failures); the others were still migrated.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +76,8 @@ pub struct TenantCounts {
 pub struct TenantOutcome {
     /// Its name.
     pub tenant: TenantName,
+    /// Its schema.
+    pub schema: SchemaName,
     /// The outcome.
     pub kind: OutcomeKind,
     /// The time it took; of a shared transaction, the tenant's part.

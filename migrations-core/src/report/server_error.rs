@@ -1,5 +1,6 @@
 //! An error of the server about a statement, and what to do about it if the server does not say.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use postgres::error::{DbError, ErrorPosition, SqlState};
@@ -12,7 +13,7 @@ pub struct ServerError {
     detail: Option<String>,
     hint: Option<String>,
     context: Option<String>,
-    advice: Option<&'static str>,
+    advice: Option<Cow<'static, str>>,
 }
 
 impl ServerError {
@@ -32,7 +33,10 @@ impl ServerError {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context,
-            advice: advice_on_the_message(error).or_else(|| advice(error.code())).or_else(|| advice_on_names(error)),
+            advice: advice_on_the_message(error)
+                .or_else(|| advice(error.code()))
+                .or_else(|| advice_on_names(error))
+                .map(Cow::Borrowed),
         }
     }
 
@@ -44,6 +48,11 @@ impl ServerError {
     /// The same, if more is known about what to do.
     pub(crate) fn without_advice(self) -> Self {
         Self { advice: None, ..self }
+    }
+
+    /// The same, if the caller knows better what to do.
+    pub(crate) fn with_advice(self, advice: String) -> Self {
+        Self { advice: Some(Cow::Owned(advice)), ..self }
     }
 
     /// The five-character SQLSTATE.
@@ -144,7 +153,7 @@ impl fmt::Display for ServerError {
             ("detail", self.detail.as_deref()),
             ("hint", self.hint.as_deref()),
             ("context", self.context.as_deref()),
-            ("help", self.advice),
+            ("help", self.advice.as_deref()),
         ];
         for (name, text) in lines {
             if let Some(text) = text {

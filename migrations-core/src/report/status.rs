@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::names::Ident;
-use crate::names::{NameError, TenantName};
+use super::error::Error;
+use crate::names::{SchemaName, TenantName};
 
 /// Where the registry, the shared schema and every tenant stand.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Status {
     pub unusable: Vec<UnusableRow>,
 }
 
-/// A row of the registry whose schema has a name that no tenant can have.
+/// A row of the registry with a name that no tenant can have, or a schema that no tenant can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnusableRow {
@@ -53,9 +53,11 @@ pub struct SchemaStatus {
 pub struct TenantStatus {
     /// Its name.
     pub name: TenantName,
+    /// The name of its schema.
+    pub schema_name: SchemaName,
     /// Its status in the registry, as in `active`.
     pub status: String,
-    /// Its schema.
+    /// Where its schema stands.
     pub schema: SchemaStatus,
     /// The error of the last failed run, in one line.
     pub last_error: Option<String>,
@@ -94,12 +96,11 @@ impl SchemaStatus {
 }
 
 impl UnusableRow {
-    pub(crate) fn new(table: &str, id: i64, schema: String, error: &NameError) -> Self {
+    pub(crate) fn new(table: &str, id: i64, schema: String, error: &Error) -> Self {
         let problem = format!(
-            "the registry names schema {schema:?}, which is not migrated: {error}; rename it (ALTER SCHEMA {} RENAME \
-             TO …; UPDATE {table} SET schema_name = … WHERE id = {id}), or, if it is not a tenant, remove its row \
-             (DELETE FROM {table} WHERE id = {id})",
-            Ident(&schema),
+            "the registry names schema {schema:?}, which is not migrated: {error}; correct the row (UPDATE {table} SET \
+             tenant_name = …, schema_name = … WHERE id = {id}), or, if it is not a tenant, remove it (DELETE FROM {table} \
+             WHERE id = {id})"
         );
         Self { id, schema, problem }
     }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::names::TenantName;
+use crate::names::{SchemaName, TenantName};
 
 /// A registered tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +10,10 @@ use crate::names::TenantName;
 pub struct Tenant {
     /// Its number, which is also its place in the order of a run.
     pub id: i64,
-    /// Its name, which is also the name of its schema.
+    /// Its name.
     pub name: TenantName,
+    /// The name of its schema.
+    pub schema: SchemaName,
     /// A name for people.
     pub display_name: Option<String>,
     /// The application's own data about the tenant, as JSON text.

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::statement::{Comment, comments};
-use crate::names::SchemaName;
+use crate::names::{SchemaName, is_plain};
 
 /// The word that introduces a directive, in any case and with a colon after it.
 const INTRODUCTION: &str = "migrate";
@@ -57,7 +57,7 @@ impl Directives {
             [word, how] if is(word, "no-transaction") && is(how, "idempotent") => {
                 (self.no_transaction, self.idempotent) = (true, true);
             }
-            [word, schema] if is(word, "allow-schema") && schema.parse::<SchemaName>().is_ok() => {
+            [word, schema] if is(word, "allow-schema") && is_schema(schema) => {
                 self.allowed_schemas.push(schema.to_owned());
             }
             [word] if is(word, "allow-database") => self.allows_database = true,
@@ -66,6 +66,11 @@ impl Directives {
         }
         Ok(())
     }
+}
+
+/// Whether a directive can name the schema: as SQL names one without quotes. Others are for code.
+fn is_schema(word: &str) -> bool {
+    is_plain(word) && word.parse::<SchemaName>().is_ok()
 }
 
 /// The text after `migrate:`.

@@ -1,5 +1,6 @@
 //! One migration: its name, its text, and what is known about it without a database.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use refinery::Migration as Recorded;
@@ -55,7 +56,7 @@ impl Migration {
         let title = format!("V{version}__{name}");
         let recorded =
             Recorded::unapplied(&title, &written).map_err(|_| SetError::file(set, file, Problem::FileName))?;
-        let checksum_int4 = i32::try_from(version).ok().map(|version| checksum_int4(&name, version, &written));
+        let checksum_int4 = i32::try_from(version).ok().map(|version| checksum(&name, version, &written));
         // A byte order mark is not part of the SQL.
         let sql = written.strip_prefix('\u{feff}').map_or(written.clone(), str::to_owned);
         let fail = |offset, problem| SetError::at(set, file, &sql, offset, problem);
@@ -194,6 +195,11 @@ impl Migration {
         self.recorded.name()
     }
 
+    /// The text that the checksum covers.
+    pub(super) fn written(&self) -> &str {
+        self.recorded.sql().unwrap_or(&self.sql)
+    }
+
     pub(crate) fn recorded(&self) -> &Recorded {
         &self.recorded
     }
@@ -204,7 +210,7 @@ impl Migration {
     }
 
     pub(super) fn allow_schema(&mut self, schema: &SchemaName) {
-        self.directives.allowed_schemas.push(schema.to_string());
+        self.directives.allowed_schemas.push(schema.as_str().to_owned());
         self.read_again();
     }
 
@@ -308,9 +314,7 @@ pub(crate) enum Whose {
     Tenant,
 }
 
-fn checksum_int4(name: &str, version: i32, sql: &str) -> u64 {
-    use std::hash::{Hash, Hasher};
-
+pub(super) fn checksum(name: &str, version: impl Hash, sql: &str) -> u64 {
     let mut hasher = siphasher::sip::SipHasher13::new();
     name.hash(&mut hasher);
     version.hash(&mut hasher);

@@ -18,6 +18,7 @@
 //! | `facts` | what a migration's text tells about its costs |
 //! | `reading` | what a migration's text means: what is sent, left out or refused |
 //! | `migration` | one migration |
+//! | `variant` | which form of a migration's text has a checksum that was recorded |
 
 mod blocks;
 mod check;
@@ -37,6 +38,7 @@ mod running_hash;
 mod session;
 mod statement;
 mod targets;
+mod variant;
 
 use std::fmt;
 
@@ -52,6 +54,7 @@ pub(crate) use outside::{Action, Kind, Unit, drop_index};
 pub use problem::SetErrorKind;
 pub(crate) use running_hash::write as hash_text;
 pub(crate) use targets::Qualified;
+pub(crate) use variant::variant;
 
 use crate::names::NameError;
 
@@ -327,6 +330,11 @@ impl MigrationSet {
     /// The state of a schema to which the whole set is applied.
     pub fn digest(&self) -> Digest {
         self.digests[self.migrations.len()]
+    }
+
+    /// The states of a schema to which the first none, one, … and all migrations are applied.
+    pub(crate) fn digests(&self) -> &[Digest] {
+        &self.digests
     }
 
     /// The state of a schema to which exactly the first `applied` migrations are applied.

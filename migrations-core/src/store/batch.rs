@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::layout::Layout;
 use super::lock::{codes, lock_key};
-use crate::names::{Literal, OrNull, TenantName, fill};
+use crate::names::{Literal, OrNull, SchemaName, fill};
 use crate::set::{Digest, MigrationSet};
 
-/// A tenant and the oid of its schema.
-pub(crate) type Planned<'a> = (&'a TenantName, u32);
+/// A tenant's schema and its oid.
+pub(crate) type Planned<'a> = (&'a SchemaName, u32);
 
 /// A block that takes the locks of these tenants, or raises. It also raises if one of them is no longer in this state,
 /// or has a migration that is half done. The registry is current when tenants are migrated together.

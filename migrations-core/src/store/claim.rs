@@ -9,7 +9,7 @@ use postgres::{Client, Row};
 use super::layout::Layout;
 use super::owner::Owner;
 use super::registry::rows_or_no_registry;
-use crate::names::{Literal, OrNull};
+use crate::names::{Literal, OrNull, Shown};
 use crate::report::Error;
 use crate::set::{Digest, MigrationSet};
 
@@ -63,7 +63,7 @@ pub(crate) fn tenant_claim(client: &mut Client, layout: &Layout, schema: &str) -
     let query = layout.sql(include_str!("sql/tenant_claim.sql"), &[]);
     let rows = client
         .query_typed(&query, &[(&schema, Type::TEXT)])
-        .map_err(|error| Error::from_driver(format!("looking for schema {schema}"), &error))?;
+        .map_err(|error| Error::from_driver(format!("looking for schema {}", Shown(schema)), &error))?;
     Ok(rows.first().map(|row| Claim::read(row, 0)))
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn tenant_claim(client: &mut Client, layout: &Layout, schema: &str) -
 pub(crate) fn schema_claim(client: &mut Client, schema: &str) -> Result<Claim, Error> {
     let rows = client
         .query_typed(include_str!("sql/schema_oid.sql"), &[(&schema, Type::TEXT)])
-        .map_err(|error| Error::from_driver(format!("looking for schema {schema}"), &error))?;
+        .map_err(|error| Error::from_driver(format!("looking for schema {}", Shown(schema)), &error))?;
     Ok(Claim { oid: rows.first().map(|row| row.get(0)), ..Claim::default() })
 }
 
@@ -126,6 +126,21 @@ pub(crate) fn record(
             ("oid", &oid),
             ("is_over", &is_over),
             ("is_void", &is_void),
+        ],
+    )
+}
+
+/// Writes what a history says into the row of its schema. Without a digest, the next run reads the history.
+pub(crate) fn record_claim(layout: &Layout, owner: Owner<'_>, version: Option<i64>, digest: Option<Digest>) -> String {
+    let (table, row) = owner.row(layout);
+    layout.sql(
+        include_str!("sql/record_claim.sql"),
+        &[
+            ("table", &table),
+            ("version", &OrNull(version)),
+            ("digest", &OrNull(digest.map(Digest::to_sql))),
+            ("oid", &oid_sql(&Literal(owner.schema(layout)), None)),
+            ("row", &row),
         ],
     )
 }

@@ -15,7 +15,7 @@ pub(crate) fn find_by_domain(client: &mut Client, layout: &Layout, host: &str) -
     let which = format!("WHERE t.id = (SELECT d.tenant_id FROM {domains} d WHERE d.domain = $1)");
     let rows = client.query_typed(&select(layout, &which), &[(&host, Type::TEXT)]);
     match rows_or_no_registry(rows, "looking for a domain's tenant")? {
-        Some(rows) => rows.first().map(|row| found(row).map(|found| found.tenant)).transpose(),
+        Some(rows) => rows.first().map(|row| found(layout, row).map(|found| found.tenant)).transpose(),
         None => check(client, layout).map(|()| None),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::names::{Ident, SchemaName, TenantName, fill};
+use crate::names::{Ident, Member, SchemaName, TenantName, fill};
 use crate::report::Error;
 
 /// The beginning of every transaction of the framework's own. A snapshot older than the lock would let a stale plan
@@ -10,6 +10,17 @@ use crate::report::Error;
 /// in `public` that would match a call better.
 pub(crate) const BEGINNING: [&str; 2] =
     ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET LOCAL search_path = pg_catalog, pg_temp"];
+
+/// What the names with the reserved prefix are for.
+const POOL: &str = "pool of spare schemas";
+
+/// Refuses a tenant's name that spare schemas are listed under.
+pub(crate) fn check_name(name: &TenantName) -> Result<(), Error> {
+    if name.is_spare() {
+        return Err(Error::NameInUse(name.clone(), POOL));
+    }
+    Ok(())
+}
 
 /// The schemas that the framework uses.
 #[derive(Clone, Debug)]
@@ -27,9 +38,22 @@ impl Layout {
     /// A statement: the template with the registry's tables and these values filled in.
     pub(super) fn sql(&self, template: &str, values: &[(&str, &dyn Display)]) -> String {
         let tables = ["sets", "tenants", "tenant_domains", "runs", "leases"].map(|name| (name, self.table(name)));
+        let members = self.members();
         let mut all: Vec<(&str, &dyn Display)> = tables.iter().map(|(name, table)| (*name, table as _)).collect();
+        all.push(("members", &members));
         all.extend(values);
         fill(template, &all)
+    }
+
+    /// The registry's rows, as `t`, with the tenant's name in one more column. A registry that an older binary created
+    /// has no column for names: there, the unqualified name means the outer query's NULL. PostgreSQL plans both as if
+    /// the table stood here itself, so that a condition on the name uses its index.
+    fn members(&self) -> String {
+        format!(
+            "(SELECT NULL::text AS tenant_name) AS older CROSS JOIN LATERAL (\
+             SELECT r.*, coalesce(tenant_name, r.schema_name::text) AS known_as FROM {} AS r) AS t",
+            self.table("tenants")
+        )
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -39,17 +63,30 @@ impl Layout {
         Ok(())
     }
 
-    /// Refuses a tenant's name that the framework uses for a schema.
-    pub(crate) fn check_tenant(&self, name: &TenantName) -> Result<(), Error> {
-        if name.is_spare() {
-            return Err(Error::NameInUse(name.clone(), "pool of spare schemas"));
+    /// The tenant of this name in this schema, unless the schema is not one that a tenant can have.
+    pub(crate) fn member(&self, name: &TenantName, schema: SchemaName) -> Result<Member, Error> {
+        let member = Member::new(name.clone(), schema);
+        if member.is_spare() {
+            return Err(Error::in_use(&member, POOL));
         }
-        for (schema, what) in [(&self.registry, "registry"), (&self.shared, "shared set")] {
-            if schema.as_str() == name.as_str() {
-                return Err(Error::NameInUse(name.clone(), what));
-            }
+        self.unless_ours(member)
+    }
+
+    /// What a row of the registry names: a tenant, a spare schema or an unfinished one.
+    pub(super) fn registered(&self, name: &str, schema: &str) -> Result<Member, Error> {
+        let schema: SchemaName = schema.parse()?;
+        let member = if schema.is_spare() { Member::of(schema) } else { Member::new(name.parse()?, schema) };
+        self.unless_ours(member)
+    }
+
+    fn unless_ours(&self, member: Member) -> Result<Member, Error> {
+        let public = SchemaName::literal("public");
+        let ours =
+            [(&self.registry, "registry"), (&self.shared, "shared set"), (&public, "objects that belong to no tenant")];
+        match ours.into_iter().find(|(schema, _)| **schema == member.schema) {
+            Some((_, used_by)) => Err(Error::in_use(&member, used_by)),
+            None => Ok(member),
         }
-        Ok(())
     }
 }
 
@@ -79,7 +116,7 @@ mod tests {
                 let length = behind.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(behind.len());
                 let key = &behind[..length];
                 let is_place = length > 0 && behind[length..].starts_with('%');
-                let is_table = ["sets", "tenants", "tenant_domains", "runs", "leases"].contains(&key);
+                let is_table = ["sets", "tenants", "tenant_domains", "runs", "leases", "members"].contains(&key);
                 assert!(
                     !is_place || is_table || users[0].1.contains(&format!("(\"{key}\", ")),
                     "{name}: nothing fills %{key}%"

@@ -7,7 +7,7 @@ use postgres::Client;
 use postgres::types::{ToSql, Type};
 
 use super::layout::{BEGINNING, Layout};
-use super::lock::{codes, lock_key};
+use super::lock::{codes, named_key};
 use crate::names::Literal;
 use crate::report::Error;
 use crate::server::{Delivery, send};
@@ -31,7 +31,7 @@ impl Lease {
         let take = layout.sql(
             include_str!("sql/take_lease.sql"),
             &[
-                ("key", &lock_key(layout, &Literal(&format!("lease {}", self.name)).to_string())),
+                ("key", &named_key(layout, "lease", &Literal(self.name).to_string())),
                 ("name", &Literal(self.name)),
                 ("holder", &Literal(&self.holder)),
                 ("seconds", &TERM.as_secs()),

@@ -8,7 +8,7 @@
 use postgres::error::SqlState;
 
 use super::layout::Layout;
-use crate::names::{Literal, TenantName};
+use crate::names::{Literal, SchemaName};
 
 /// SQLSTATEs that the framework's own statements raise.
 pub(crate) mod codes {
@@ -38,8 +38,8 @@ pub(crate) fn is_refusal(code: &SqlState) -> bool {
 pub(crate) enum Lock<'a> {
     /// No other session changes anything.
     Fleet,
-    /// No other session changes this tenant, the registry or the shared schema.
-    Tenant(&'a TenantName),
+    /// No other session changes the tenant in this schema, the registry or the shared schema.
+    Tenant(&'a SchemaName),
 }
 
 /// A block that takes the locks and checks that the plan still holds, or raises. `stale` is a condition in SQL.
@@ -49,7 +49,6 @@ pub(crate) fn guard(layout: &Layout, lock: Lock<'_>, stale: &str) -> String {
 
 /// The same block with declarations; it continues with `PL/pgSQL` statements when it has the locks.
 pub(crate) fn guard_with(layout: &Layout, lock: Lock<'_>, stale: &str, declare: &str, body: &str) -> String {
-    // Names consist of letters, digits and `_`, so nothing in the block can contain the closing tag.
     let (stale, fleet) = (stale.trim_end(), lock_key(layout, "''"));
     match lock {
         Lock::Fleet => layout.sql(
@@ -63,12 +62,12 @@ pub(crate) fn guard_with(layout: &Layout, lock: Lock<'_>, stale: &str, declare: 
                 ("body", &body),
             ],
         ),
-        Lock::Tenant(name) => layout.sql(
+        Lock::Tenant(schema) => layout.sql(
             include_str!("sql/guard_tenant.sql"),
             &[
                 ("leases_name", &Literal(&layout.table("leases"))),
                 ("fleet", &fleet),
-                ("tenant", &lock_key(layout, &Literal(name.as_str()).to_string())),
+                ("tenant", &lock_key(layout, &Literal(schema.as_str()).to_string())),
                 ("fleet_busy", &codes::FLEET_BUSY),
                 ("tenant_busy", &codes::TENANT_BUSY),
                 ("out_of_date", &codes::STALE),
@@ -80,8 +79,22 @@ pub(crate) fn guard_with(layout: &Layout, lock: Lock<'_>, stale: &str, declare: 
     }
 }
 
-/// The key of a tenant, given as an expression, or of the whole fleet for an empty name. The server computes it, so a
-/// statement can lock a tenant whose name it has just read. Keys are per database.
-pub(crate) fn lock_key(layout: &Layout, tenant: &str) -> String {
-    format!("hashtextextended('migrate ' || {} || ' ' || {tenant}, 0)", Literal(layout.registry.as_str()))
+/// The key of a tenant's schema, given as an expression, or of the whole fleet for an empty name. The server computes it,
+/// so a statement can lock a schema whose name it has just read. Keys are per database.
+pub(crate) fn lock_key(layout: &Layout, schema: &str) -> String {
+    key(layout, "", schema)
+}
+
+/// The key of something else that has a name, given as an expression.
+pub(crate) fn named_key(layout: &Layout, what: &str, name: &str) -> String {
+    key(layout, &format!("{what} "), name)
+}
+
+/// Older binaries compute the same keys for the names that they know, which hold no blanks. In other names, blanks are
+/// doubled: a schema called `unit acme` has another key than the units of schema `acme`.
+fn key(layout: &Layout, what: &str, name: &str) -> String {
+    let registry = Literal(layout.registry.as_str());
+    format!(
+        "hashtextextended('migrate ' || replace({registry}, ' ', '  ') || ' {what}' || replace({name}, ' ', '  '), 0)"
+    )
 }

@@ -4,7 +4,7 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::claim::oid_sql;
 use super::layout::Layout;
-use super::lock::{codes, lock_key};
+use super::lock::{codes, named_key};
 use super::mark::{Mark, Marked};
 use super::owner::Owner;
 use crate::names::{Literal, OrNull};
@@ -44,7 +44,7 @@ pub(crate) fn forget_mark(layout: &Layout, owner: Owner<'_>) -> String {
 /// locked only at the end of the unit, because the application writes to it too.
 pub(crate) fn claim_unit(layout: &Layout, owner: Owner<'_>, from: &Marked) -> String {
     let (table, row) = owner.row(layout);
-    let key = lock_key(layout, &Literal(&format!("unit {}", owner.schema(layout))).to_string());
+    let key = named_key(layout, "unit", &Literal(owner.schema(layout)).to_string());
     layout.sql(
         include_str!("sql/claim_unit.sql"),
         &[

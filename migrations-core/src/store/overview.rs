@@ -4,9 +4,10 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Row};
 
 use super::claim::Claim;
+use super::divergence::{latest_tenants, no_tenants};
 use super::layout::Layout;
 use super::registry::rows_or_no_registry;
-use crate::names::{TenantName, is_spare_sql, is_unfinished_sql};
+use crate::names::{Member, TenantName, is_spare_sql, is_unfinished_sql};
 use crate::report::{Error, UnusableRow};
 use crate::set::{Digest, MigrationSet};
 
@@ -24,6 +25,10 @@ pub(crate) struct Question<'a> {
     pub(crate) names: &'a [TenantName],
     /// Extensions that may be missing.
     pub(crate) extensions: &'a [String],
+    /// Whether tenants have other migrations than this set; `None`: not asked.
+    pub(crate) diverged_from: Option<&'a MigrationSet>,
+    /// Whether the question belongs to a sign-up.
+    pub(crate) for_sign_up: bool,
     /// Whether new tenants will be created in any case.
     pub(crate) for_new_tenants: bool,
     /// Only tenants after this id.
@@ -42,6 +47,8 @@ impl Question<'_> {
             only: &[],
             names: &[],
             extensions: &[],
+            diverged_from: None,
+            for_sign_up: false,
             for_new_tenants: false,
             after: 0,
             all: false,
@@ -75,19 +82,29 @@ pub(crate) struct Overview {
     /// Whether a tenant that is up to date still has an error recorded.
     pub(crate) stale_errors: bool,
     pub(crate) tenants: Vec<TenantClaim>,
-    /// Rows whose schema has a name that no tenant can have.
+    /// Rows with a name or a schema that no tenant can have.
     pub(crate) unusable: Vec<UnusableRow>,
     /// The last row's id, and whether the page is full.
     pub(crate) last_id: Option<i64>,
     pub(crate) is_full: bool,
     pub(crate) absent: Vec<TenantName>,
+    pub(crate) divergence: Divergent,
+}
+
+/// The tenants that were registered last, and how many of them have other migrations than the set.
+#[derive(Debug, Default)]
+pub(crate) struct Divergent {
+    pub(crate) diverged: usize,
+    pub(crate) of: usize,
+    /// One of them.
+    pub(crate) example: String,
 }
 
 /// What the registry says of a tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantClaim {
     pub(crate) id: i64,
-    pub(crate) name: TenantName,
+    pub(crate) member: Member,
     pub(crate) claim: Claim,
     pub(crate) status: String,
     pub(crate) last_error: Option<String>,
@@ -100,9 +117,15 @@ pub(crate) fn overview(
     layout: &Layout,
     question: &Question<'_>,
 ) -> Result<Option<Overview>, Error> {
+    let latest_tenants =
+        question.diverged_from.map_or_else(|| no_tenants().to_owned(), |set| latest_tenants(layout, set));
     let query = layout.sql(
         include_str!("sql/overview.sql"),
-        &[("is_spare", &is_spare_sql("t.schema_name")), ("is_unfinished", &is_unfinished_sql("t.schema_name"))],
+        &[
+            ("is_spare", &is_spare_sql("t.schema_name")),
+            ("is_unfinished", &is_unfinished_sql("t.schema_name")),
+            ("latest_tenants", &latest_tenants.trim_end()),
+        ],
     );
     let text = |names: &[TenantName]| names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
     let only = Some(text(question.only)).filter(|names| !names.is_empty());
@@ -143,22 +166,31 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
                 overview.pending_spares = count(row.get(3));
             }
             "missing" => overview.missing.push(row.get::<_, &str>(2).to_owned()),
+            "diverged" => {
+                overview.divergence = Divergent {
+                    diverged: count(row.get(1)),
+                    of: count(row.get(3)),
+                    example: row.get::<_, Option<String>>(2).unwrap_or_default(),
+                };
+            }
             "unfinished" => overview.unfinished = count(row.get(1)),
             "extension" => overview.missing_extensions.push(row.get::<_, &str>(2).to_owned()),
             "absent" => overview.absent.push(row.get::<_, &str>(2).parse()?),
             _ => {
                 let id = row.get(1);
                 overview.last_id = Some(id);
-                match row.get::<_, &str>(2).parse() {
-                    Ok(name) => overview.tenants.push(TenantClaim {
+                let schema: &str = row.get(2);
+                match layout.registered(row.get(9), schema) {
+                    Ok(member) => overview.tenants.push(TenantClaim {
                         id,
-                        name,
+                        member,
                         claim: Claim::read(row, 3),
                         status: row.get::<_, Option<String>>(7).unwrap_or_default(),
                         last_error: row.get(8),
                     }),
                     Err(error) => {
-                        overview.unusable.push(UnusableRow::new(&layout.table("tenants"), id, row.get(2), &error));
+                        let schema = schema.to_owned();
+                        overview.unusable.push(UnusableRow::new(&layout.table("tenants"), id, schema, &error));
                     }
                 }
             }
@@ -167,6 +199,13 @@ fn read(rows: &[Row], layout: &Layout, limit: i64) -> Result<Overview, Error> {
     let read = overview.tenants.len() + overview.unusable.len();
     overview.is_full = i64::try_from(read).is_ok_and(|read| read >= limit);
     Ok(overview)
+}
+
+impl Divergent {
+    /// Whether at least half of the tenants have other migrations.
+    pub(crate) fn is_most(&self) -> bool {
+        self.diverged > 0 && self.diverged * 2 >= self.of
+    }
 }
 
 impl Overview {

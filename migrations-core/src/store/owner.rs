@@ -1,14 +1,14 @@
 //! The owner of a schema, and its row in the registry.
 
 use super::layout::Layout;
-use crate::names::{Literal, TenantName};
+use crate::names::{Literal, Member};
 
 /// The owner of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner<'a> {
     Registry,
     Shared,
-    Tenant(&'a TenantName),
+    Tenant(&'a Member),
 }
 
 impl<'a> Owner<'a> {
@@ -17,14 +17,23 @@ impl<'a> Owner<'a> {
         match self {
             Self::Registry => layout.registry.as_str(),
             Self::Shared => layout.shared.as_str(),
-            Self::Tenant(name) => name.as_str(),
+            Self::Tenant(member) => member.schema.as_str(),
+        }
+    }
+
+    /// The owner, for people: the tenant, or the schema.
+    pub(crate) fn shown(self, layout: &Layout) -> String {
+        match self {
+            Self::Registry => layout.registry.to_string(),
+            Self::Shared => layout.shared.to_string(),
+            Self::Tenant(member) => member.to_string(),
         }
     }
 
     /// The tenant, if it is a tenant's schema.
-    pub(crate) fn tenant(self) -> Option<&'a TenantName> {
+    pub(crate) fn tenant(self) -> Option<&'a Member> {
         match self {
-            Self::Tenant(name) => Some(name),
+            Self::Tenant(member) => Some(member),
             Self::Registry | Self::Shared => None,
         }
     }
@@ -32,7 +41,9 @@ impl<'a> Owner<'a> {
     /// The table that has its row, and the condition for it.
     pub(super) fn row(self, layout: &Layout) -> (String, String) {
         match self {
-            Self::Tenant(name) => (layout.table("tenants"), format!("schema_name = {}", Literal(name.as_str()))),
+            Self::Tenant(member) => {
+                (layout.table("tenants"), format!("schema_name = {}", Literal(member.schema.as_str())))
+            }
             Self::Registry | Self::Shared => (layout.table("sets"), format!("name = {}", self.set_name())),
         }
     }

@@ -16,6 +16,9 @@ static MIGRATIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/registry");
 
 static SET: OnceLock<MigrationSet> = OnceLock::new();
 
+/// The index that keeps tenants' names apart.
+pub(crate) const NAME_KEY: &str = "tenants_tenant_name_key";
+
 /// The registry's own set.
 pub(crate) fn registry_set() -> Result<&'static MigrationSet, Error> {
     if let Some(set) = SET.get() {

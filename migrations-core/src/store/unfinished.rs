@@ -9,16 +9,16 @@ use postgres::types::Type;
 
 use super::layout::{BEGINNING, Layout};
 use super::lock::{Lock, guard};
-use super::tenants::{delete_registration, reserved_names, tenant_exists};
-use crate::names::{Ident, Literal, TenantName, is_unfinished_sql};
+use super::tenants::{delete_registration, own_name, reserved_names, tenant_exists};
+use crate::names::{Ident, Literal, Member, SchemaName, is_unfinished_sql};
 use crate::report::Error;
 
 /// How long a schema whose lock no session holds is left to the process that began it.
 const TERM: Duration = Duration::from_mins(1);
 
-/// Takes the lock on the name that the tenant will have, or raises if another process has created the tenant.
-pub(crate) fn guard_name(layout: &Layout, name: &TenantName) -> String {
-    guard(layout, Lock::Tenant(name), &tenant_exists(layout, name))
+/// Takes the lock on the schema that the tenant will have, or raises if another process has created the tenant.
+pub(crate) fn guard_name(layout: &Layout, member: &Member) -> String {
+    guard(layout, Lock::Tenant(&member.schema), &tenant_exists(layout, member))
 }
 
 /// Announces that a process is working on the schema.
@@ -26,18 +26,21 @@ pub(crate) fn renew_unfinished(layout: &Layout, hidden: &str) -> String {
     layout.sql(include_str!("sql/renew_unfinished.sql"), &[("hidden", &Literal(hidden)), ("seconds", &TERM.as_secs())])
 }
 
-/// Gives the schema and its registration the tenant's name. Functions whose settings name the schema get the new name,
+/// Gives the schema its name, and the registration the tenant's. Functions whose settings name the schema get the new name,
 /// since that is text, which renaming does not change.
-pub(crate) fn finish(layout: &Layout, hidden: &str, name: &TenantName) -> [String; 4] {
-    let (old, new) = (Literal(hidden), Literal(name.as_str()));
-    let regnamespace = Ident(name.as_str()).to_string();
+pub(crate) fn finish(layout: &Layout, hidden: &str, member: &Member) -> [String; 4] {
+    let schema = member.schema.as_str();
+    let (old, new, regnamespace) = (Literal(hidden), Literal(schema), Ident(schema).to_string());
     [
-        format!("ALTER SCHEMA {} RENAME TO {}", Ident(hidden), Ident(name.as_str())),
+        format!("ALTER SCHEMA {} RENAME TO {}", Ident(hidden), Ident(schema)),
         layout.sql(
             include_str!("sql/rename_pinned.sql"),
             &[("old", &old), ("new", &new), ("regnamespace", &Literal(&regnamespace))],
         ),
-        layout.sql(include_str!("sql/rename_registration.sql"), &[("old", &old), ("new", &new)]),
+        layout.sql(
+            include_str!("sql/rename_registration.sql"),
+            &[("old", &old), ("new", &new), ("known_as", &own_name(member))],
+        ),
         forget(layout, hidden),
     ]
 }
@@ -47,7 +50,7 @@ fn forget(layout: &Layout, hidden: &str) -> String {
 }
 
 /// Drops the schema and its registration, unless another session holds its lock.
-pub(crate) fn discard_unfinished(layout: &Layout, hidden: &TenantName, only_expired: bool) -> Vec<String> {
+pub(crate) fn discard_unfinished(layout: &Layout, hidden: &SchemaName, only_expired: bool) -> Vec<String> {
     let in_use = if only_expired {
         layout.sql(include_str!("sql/unfinished_in_use.sql"), &[("hidden", &Literal(hidden.as_str()))])
     } else {
@@ -65,7 +68,7 @@ pub(crate) fn discard_unfinished(layout: &Layout, hidden: &TenantName, only_expi
 }
 
 /// The schemas of new tenants that are not finished.
-pub(crate) fn unfinished(client: &mut Client, layout: &Layout) -> Result<Vec<TenantName>, Error> {
+pub(crate) fn unfinished(client: &mut Client, layout: &Layout) -> Result<Vec<SchemaName>, Error> {
     let query = reserved_names(layout, &is_unfinished_sql("schema_name"));
     let rows = client
         .query_typed(&query, &[] as &[(&(dyn postgres::types::ToSql + Sync), Type)])

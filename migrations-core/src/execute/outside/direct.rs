@@ -7,6 +7,7 @@ use postgres::{Client, Error as DriverError};
 
 use super::remains::{There, hold_call, is_same, is_so, leftovers, same_indexes, there, unnamed, wait_for_others};
 use super::task::{OWN_PATH, Task};
+use crate::engine::Settings;
 use crate::execute::done::Stop;
 use crate::execute::transaction::{failure, find_blockers, refused, send};
 use crate::names::Ident;
@@ -42,11 +43,12 @@ enum Left {
 /// The settings that the session of a migration outside a transaction starts with, because `SET LOCAL` has no effect
 /// there.
 fn session_settings(whole: &Unit<'_>) -> Vec<(&'static str, String)> {
+    let Settings { lock_timeout, statement_timeout, .. } = whole.engine.settings();
     // The framework's own queries find only PostgreSQL's names; the statements get the tenant's path.
-    vec![
-        ("search_path", OWN_PATH.to_owned()),
-        ("lock_timeout", whole.engine.settings().lock_timeout.as_millis().to_string()),
-    ]
+    let mut settings =
+        vec![("search_path", OWN_PATH.to_owned()), ("lock_timeout", lock_timeout.as_millis().to_string())];
+    settings.extend(statement_timeout.map(|timeout| ("statement_timeout", timeout.as_millis().to_string())));
+    settings
 }
 
 impl Direct {
@@ -137,9 +139,9 @@ impl Direct {
             other => other.map(|_| ()),
         };
         if let Err(error) = tidied {
-            log::warn!("{}: the next run removes what a refused statement left: {error}", whole.schema());
+            log::warn!("{}: the next run removes what a refused statement left: {error}", whole.shown());
         } else if self.mark(task, mark, reached.mark_before(migration, number)).is_err() {
-            log::debug!("{}: the mark of a refused statement stays", whole.schema());
+            log::debug!("{}: the mark of a refused statement stays", whole.shown());
         }
     }
 
@@ -202,7 +204,7 @@ impl Direct {
         }
         if is_in_doubt {
             for leftover in leftovers(client, action, schema).map_err(at_start)? {
-                log::warn!("{schema}: removing what an interrupted {} left: {leftover}", migration.title());
+                log::warn!("{}: removing what an interrupted {} left: {leftover}", whole.shown(), migration.title());
                 client.batch_execute(&leftover).map_err(at_start)?;
             }
             if action.makes_an_unnamed_index() {
@@ -212,7 +214,7 @@ impl Direct {
         let is_ours = is_in_doubt && (!reached.is_anothers(number) || action.makes_an_unnamed_index());
         Ok(match there {
             There::All if is_ours || action.is_satisfied_by_what_is_there() => {
-                log::info!("{schema}: a statement of {} is already done", migration.title());
+                log::info!("{}: a statement of {} is already done", whole.shown(), migration.title());
                 Left::Nothing
             }
             // An object that another text has created under this name is not the one that this statement means.
@@ -220,7 +222,7 @@ impl Direct {
             There::All => Left::NotOurs,
             There::Broken => {
                 if let Some(cleanup) = action.cleanup(schema) {
-                    log::warn!("{schema}: removing the invalid index that an interrupted {} left", migration.title());
+                    log::warn!("{}: removing the invalid index of an interrupted {}", whole.shown(), migration.title());
                     client.batch_execute(&cleanup).map_err(at_start)?;
                 }
                 Left::Everything
@@ -253,7 +255,7 @@ impl Direct {
             if let Stop::Failed(failure) = &mut stop {
                 find_blockers(&mut self.client, whole, failure);
             }
-            log::debug!("{}: {} stopped at statement {}", whole.schema(), migration.title(), task.number + 1);
+            log::debug!("{}: {} stopped at statement {}", whole.shown(), migration.title(), task.number + 1);
             stop
         })
     }

@@ -9,8 +9,10 @@
 //! | --- | --- |
 //! | `task` | one unit of a migration, and its place in errors |
 //! | `remains` | what an earlier run left of a statement |
+//! | `clear` | decides what an interrupted statement has done, and clears its mark |
 //! | `direct` | the connection that units are sent over |
 
+mod clear;
 mod direct;
 mod remains;
 mod task;
@@ -26,6 +28,7 @@ use crate::store::{
     Marked, Reached, Unknown, create_history, forget_mark, insert_history, read_mark, renew_unfinished,
 };
 
+pub(crate) use clear::clear_mark;
 use direct::Direct;
 use task::{Task, titled};
 

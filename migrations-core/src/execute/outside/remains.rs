@@ -3,10 +3,10 @@
 use postgres::{Client, Error as DriverError};
 
 use super::task::{OWN_PATH, Task};
-use crate::names::Literal;
+use crate::names::{Literal, Shown};
 use crate::plan::Unit;
 use crate::set::{Action, drop_index};
-use crate::store::{Mark, Marked, lock_key};
+use crate::store::{Mark, Marked, named_key};
 
 /// How much exists of the object that a statement creates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub(super) fn is_so(client: &mut Client, query: &str) -> Result<bool, DriverErro
 /// Takes a session-level lock for a procedure, which commits while it runs. If a runner is killed, the server
 /// continues, and nothing else identifies the procedure. `Err(None)`: timed out.
 pub(super) fn hold_call(client: &mut Client, whole: &Unit<'_>) -> Result<(), Option<DriverError>> {
-    let name = format!("call {}", whole.schema());
-    let key = lock_key(whole.layout(), &Literal(&name).to_string());
+    let key = named_key(whole.layout(), "call", &Literal(whole.schema()).to_string());
     let query = format!("SELECT pg_try_advisory_lock({key})");
     let mut polling = whole.engine.polling();
     while !is_so(client, &query)? {
-        let what = format!("schema {}, where a procedure of an interrupted run is still running,", whole.schema());
-        whole.engine.wait(&mut polling, &what).map_err(|_| None)?;
+        let what =
+            format!("schema {}, where a procedure of an interrupted run is still running,", Shown(whole.schema()));
+        whole.engine.wait_under_way(&mut polling, &what).map_err(|_| None)?;
     }
     Ok(())
 }
@@ -46,8 +46,9 @@ pub(super) fn wait_for_others(
     let query = action.is_under_way_query(whole.schema());
     let mut polling = whole.engine.polling();
     while is_so(client, &query)? {
-        let what = format!("schema {}, where a statement of an interrupted run is still running,", whole.schema());
-        whole.engine.wait(&mut polling, &what).map_err(|_| None)?;
+        let what =
+            format!("schema {}, where a statement of an interrupted run is still running,", Shown(whole.schema()));
+        whole.engine.wait_under_way(&mut polling, &what).map_err(|_| None)?;
     }
     Ok(())
 }
@@ -82,7 +83,7 @@ pub(super) fn unnamed(client: &mut Client, task: &Task<'_>, mark: &Marked) -> Re
         if *is_valid {
             return Ok(There::All);
         }
-        log::warn!("{}: removing the invalid index that an interrupted run left: {name}", task.whole.schema());
+        log::warn!("{}: removing the invalid index that an interrupted run left: {name}", task.whole.shown());
         client.batch_execute(&drop_index(name))?;
     }
     Ok(There::Nothing)

@@ -1,1 +1,1 @@
-INSERT INTO %tenants% (schema_name, status) VALUES (%schema%, %status%)
+INSERT INTO %tenants% (schema_name, tenant_name, status) VALUES (%schema%, %known_as%, %status%)

@@ -1,1 +1,1 @@
-UPDATE %tenants% SET schema_name = %new%, status = 'active', created_at = clock_timestamp() WHERE schema_name = %old%
+UPDATE %tenants% SET schema_name = %new%, tenant_name = %known_as%, status = 'active', created_at = clock_timestamp() WHERE schema_name = %old%

@@ -5,6 +5,7 @@ SELECT t.id, t.schema_name::text, t.display_name, t.metadata::text, t.status, t.
     coalesce((SELECT array_agg(d.is_primary ORDER BY d.is_primary DESC, d.domain) FROM %tenant_domains% d
               WHERE d.tenant_id = t.id), '{}'::bool[]),
     CASE WHEN EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = t.schema_name AND n.oid = t.schema_oid)
-         THEN t.digest END
-FROM %tenants% t
+         THEN t.digest END,
+    t.known_as
+FROM %members%
 %which%

@@ -1,1 +1,1 @@
-SELECT id FROM %tenants% WHERE schema_name = $1::text::name FOR UPDATE
+SELECT t.id FROM %members% WHERE t.known_as = $1 FOR UPDATE OF t

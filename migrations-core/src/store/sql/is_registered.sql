@@ -1,0 +1,1 @@
+EXISTS (SELECT FROM %tenants% WHERE schema_name = %schema%)

@@ -1,0 +1,1 @@
+UPDATE %table% SET version = %version%, digest = %digest%, schema_oid = %oid% WHERE %row%

@@ -1,0 +1,1 @@
+UPDATE %history% SET name = %name%, checksum = '%checksum%' WHERE version = %version%
