@@ -1,17 +1,22 @@
 //! A connection string, written from its parsed form.
 //!
 //! Tests that edit the text of a URL end up in the wrong database: `?dbname=prod` wins over the path, in any spelling
-//! that percent-encoding allows, and a password may contain a `/` or a `?`. So the driver parses the text, the name is
-//! set in the parsed configuration, and every part is written again with its special characters encoded.
+//! that percent-encoding allows, and a password may contain a `/` or a `?`. So `Database` reads the text, the name is
+//! set in its configuration, and every part is written again with its special characters encoded.
 
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use postgres::Config;
-use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslMode, SslNegotiation, TargetSessionAttrs};
+use postgres::config::{ChannelBinding, Host, LoadBalanceHosts, SslNegotiation, TargetSessionAttrs};
 
-/// The URL of the configuration, without the settings that are the driver's defaults.
-pub(crate) fn url(config: &Config) -> String {
+/// What `Database` adds where a connection string says nothing.
+const NAME: &str = "migrate";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The URL of the configuration, without the settings that are the defaults of the driver and of `Database`. `tls`: the
+/// parameters of TLS, which the driver's configuration cannot hold.
+pub(crate) fn url(config: &Config, tls: &[(&'static str, String)]) -> String {
     let mut url = String::from("postgres://");
     if let Some(user) = config.get_user() {
         url += &encode(user.as_bytes());
@@ -23,8 +28,11 @@ pub(crate) fn url(config: &Config) -> String {
     url += &hosts(config);
     url.push('/');
     url += &encode(config.get_dbname().unwrap_or_default().as_bytes());
-    let mut parameters: Vec<String> =
-        parameters(config).iter().map(|(name, value)| format!("{name}={}", encode(value.as_bytes()))).collect();
+    let mut parameters: Vec<String> = parameters(config)
+        .iter()
+        .chain(tls)
+        .map(|(name, value)| format!("{name}={}", encode(value.as_bytes())))
+        .collect();
     if let (None, Some(password)) = (config.get_user(), config.get_password()) {
         // Before the host it would need an empty user, which is not the same as none.
         parameters.push(format!("password={}", encode(password)));
@@ -63,12 +71,15 @@ fn parameters(config: &Config) -> Vec<(&'static str, String)> {
         found.push(("port", list(config.get_ports().iter().map(ToString::to_string).collect())));
     }
     found.push(("options", config.get_options().map(ToOwned::to_owned)));
-    found.push(("application_name", config.get_application_name().map(ToOwned::to_owned)));
-    found.push(("sslmode", ssl_mode(config.get_ssl_mode()).map(ToOwned::to_owned)));
+    found.push(("application_name", config.get_application_name().filter(|name| *name != NAME).map(ToOwned::to_owned)));
     let direct = config.get_ssl_negotiation() == SslNegotiation::Direct;
     found.push(("sslnegotiation", direct.then(|| "direct".to_owned())));
-    found.push(("connect_timeout", config.get_connect_timeout().map(seconds)));
-    found.push(("tcp_user_timeout", config.get_tcp_user_timeout().map(seconds)));
+    found.push((
+        "connect_timeout",
+        config.get_connect_timeout().filter(|timeout| **timeout != CONNECT_TIMEOUT).map(seconds),
+    ));
+    // The only one in milliseconds, as in libpq.
+    found.push(("tcp_user_timeout", config.get_tcp_user_timeout().map(|timeout| timeout.as_millis().to_string())));
     found.push(("keepalives", (!config.get_keepalives()).then(|| "0".to_owned())));
     let idle = config.get_keepalives_idle();
     found.push(("keepalives_idle", (idle != default.get_keepalives_idle()).then(|| seconds(&idle))));
@@ -83,14 +94,6 @@ fn parameters(config: &Config) -> Vec<(&'static str, String)> {
 
 fn seconds(duration: &Duration) -> String {
     duration.as_secs().to_string()
-}
-
-fn ssl_mode(mode: SslMode) -> Option<&'static str> {
-    match mode {
-        SslMode::Disable => Some("disable"),
-        SslMode::Require => Some("require"),
-        _ => None,
-    }
 }
 
 fn session_attrs(attrs: TargetSessionAttrs) -> Option<&'static str> {
@@ -120,12 +123,15 @@ fn encode(bytes: &[u8]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "for tests only")]
 mod tests {
+    use migrations_core::Database;
+
     use super::*;
 
     fn renamed(text: &str) -> String {
-        let mut config: Config = text.parse().unwrap();
+        let database = Database::from_url(text).unwrap();
+        let mut config = database.config().clone();
         config.dbname("test_1");
-        url(&config)
+        url(&config, &database.tls_parameters())
     }
 
     #[test]
@@ -160,11 +166,16 @@ mod tests {
              &keepalives_interval=10&keepalives_retries=11&channel_binding=disable",
             "postgres://h/app",
             "host=h password='p@ss'",
+            "postgres://u@h/app?sslmode=verify-full&sslrootcert=%2Fa%20b%2Fca.pem&sslcert=me.crt&sslkey=me.key",
+            "host=h sslrootcert=system sslnegotiation=direct",
         ] {
-            let mut expected: Config = text.parse().unwrap();
+            let database = Database::from_url(text).unwrap();
+            let mut expected = database.config().clone();
             expected.dbname("test_1");
             // The driver gives each host of a URL a port; it treats none and 5432 alike.
-            let read: Config = renamed(text).parse().unwrap();
+            let written = Database::from_url(&renamed(text)).unwrap();
+            assert_eq!(written.tls_parameters(), database.tls_parameters(), "{text}");
+            let read = written.config().clone();
             let comparable = |config: &Config| format!("{config:?}").replace("port: []", "port: [5432]");
             assert_eq!(comparable(&read), comparable(&expected), "{text}");
             assert_eq!(read.get_password(), expected.get_password(), "{text}");

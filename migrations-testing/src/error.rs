@@ -36,6 +36,17 @@ pub enum Error {
         found: String,
     },
 
+    /// A blocking client was asked for in an async test.
+    #[error(
+        "a blocking client cannot be used inside a tokio runtime; connect a client of your own, such as \
+         tokio-postgres, to TestDatabase::url(), or use client() inside tokio::task::spawn_blocking"
+    )]
+    InsideRuntime,
+
+    /// The system starts no thread.
+    #[error("no thread could be started to prepare the database of a test: {0}; run fewer tests at the same time")]
+    Thread(#[source] std::io::Error),
+
     /// The content of the two tenants could not be read.
     #[error("the content of the tenants could not be read: {0}")]
     Compare(#[source] postgres::Error),

@@ -2,8 +2,9 @@
 //!
 //! [`TestDatabase::new`] creates a database on a throwaway server that all tests of the process share, or on the server
 //! that `DATABASE_URL` names, and drops it when the test ends. Nothing has to be started or migrated before the tests:
-//! a `TestDatabase` is ready for use. On a server that `DATABASE_URL` names, each database has one more session, which
-//! shows that its test still runs; the next process drops the databases that a killed process left there.
+//! a `TestDatabase` is ready for use. Libpq's variables and the password file supply what the URL does not say, as in
+//! [`Database::from_env`]. On a server that `DATABASE_URL` names, each database has one more session, which shows that
+//! its test still runs; the next process drops the databases that a killed process left there.
 //!
 //! ```
 //! use migrations_core::{MigrationSet, Migrator};
@@ -18,12 +19,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! It works the same in an async test: another thread creates and drops the database, and the test waits for it. The
+//! blocking [`client`](TestDatabase::client) is an error there; connect your own to [`url`](TestDatabase::url), and use
+//! `Migrator::into_async` (feature `tokio` of `migrations-core`).
+//!
 //! [`Difference`] says whether a tenant that is created today equals one that was upgraded step by step.
 //!
 //! This crate creates and compares databases, and nothing else; `migrations-embedded` has the servers,
 //! `migrations-core` the migrations.
 
 mod connection_string;
+mod elsewhere;
 mod error;
 mod lease;
 mod server;
@@ -35,6 +41,7 @@ use postgres::Client;
 pub use error::Error;
 pub use upgrade::Difference;
 
+use crate::elsewhere::{elsewhere, off_runtime};
 use crate::lease::Lease;
 use crate::server::Created;
 
@@ -47,7 +54,7 @@ pub struct TestDatabase {
     /// The database through which it is created and dropped.
     maintenance: Database,
     /// Released once the database is dropped.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl TestDatabase {
@@ -67,10 +74,14 @@ impl TestDatabase {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new() -> Result<Self, Error> {
+        off_runtime(Self::create)
+    }
+
+    fn create() -> Result<Self, Error> {
         let name = format!("test_{}_{:08x}", std::process::id(), fastrand::u32(..));
         let maintenance = server::maintenance()?;
         let Created { url, database, lease } = server::create(&maintenance, &name)?;
-        Ok(Self { name, url, database, maintenance, _lease: lease })
+        Ok(Self { name, url, database, maintenance, lease })
     }
 
     /// A database with the shared set and these tenants, up to date.
@@ -85,7 +96,11 @@ impl TestDatabase {
     /// # Ok(()) }
     /// ```
     pub fn migrated(migrator: &Migrator, tenants: &[&str]) -> Result<Self, Error> {
-        let test = Self::new()?;
+        off_runtime(|| Self::create_migrated(migrator, tenants))
+    }
+
+    fn create_migrated(migrator: &Migrator, tenants: &[&str]) -> Result<Self, Error> {
+        let test = Self::create()?;
         if !migrator.run(&test.database).map_err(migrations_core::Error::from)?.is_success() {
             return Err(Error::Unfinished);
         }
@@ -134,7 +149,7 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// When the server refuses it; [`Error::InsideRuntime`] in an async test.
     ///
     /// ```no_run
     /// # let test = migrations_testing::TestDatabase::new()?;
@@ -142,16 +157,27 @@ impl TestDatabase {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn client(&self) -> Result<Client, Error> {
-        Ok(self.database.connect()?)
+        self.database.connect().map_err(|error| match error {
+            migrations_core::Error::InsideRuntime => Error::InsideRuntime,
+            error => error.into(),
+        })
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        let Self { name, maintenance, lease, .. } = self;
         // Errors are ignored: a failed test has already reported its failure, and a throwaway server takes its
         // databases along.
-        if let Ok(mut client) = self.maintenance.connect() {
-            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let dropped = elsewhere(|| {
+            if let Ok(mut client) = maintenance.connect() {
+                let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+            }
+            drop(lease.take());
+        });
+        if dropped.is_err() {
+            // Closing its connection on this thread could panic. It is closed when the process ends.
+            std::mem::forget(lease.take());
         }
     }
 }

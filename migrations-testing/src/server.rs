@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use migrations_core::Database;
 use migrations_embedded::Server;
+use postgres::Client;
 use postgres::error::SqlState;
-use postgres::{Client, Config};
 
 use crate::connection_string;
 use crate::error::Error;
@@ -23,46 +23,31 @@ static SERVER: OnceLock<Mutex<Result<Server, String>>> = OnceLock::new();
 /// The first test of a process sweeps a server that is not thrown away.
 static SWEPT: Once = Once::new();
 
-/// The server for the tests: the given URL's, or a throwaway one.
-enum Place {
-    Given(String),
-    Throwaway,
-}
-
-fn place() -> Result<Place, Error> {
+/// Whether the variable names a server.
+fn is_given() -> Result<bool, Error> {
     match std::env::var(VARIABLE) {
-        Ok(url) if !url.is_empty() => Ok(Place::Given(url)),
-        Ok(_) | Err(VarError::NotPresent) => Ok(Place::Throwaway),
+        Ok(url) => Ok(!url.is_empty()),
+        Err(VarError::NotPresent) => Ok(false),
         // No throwaway server instead: the caller has named a server.
-        Err(VarError::NotUnicode(_)) => Err(unusable("it is not UTF-8")),
-    }
-}
-
-/// The database through which test databases are created.
-pub(crate) fn maintenance() -> Result<Database, Error> {
-    match place()? {
-        Place::Given(url) => Ok(Database::from_url(&url)?),
-        Place::Throwaway => throwaway("postgres").map(|(_, database)| database),
-    }
-}
-
-/// A database of this name, on the same server.
-fn database(name: &str) -> Result<(String, Database), Error> {
-    match place()? {
-        Place::Given(given) => {
-            // Refuses settings that it cannot connect with, such as TLS.
-            Database::from_url(&given)?;
-            let mut config: Config = given.parse().map_err(|_| unusable("it is not a connection string"))?;
-            let url = connection_string::url(config.dbname(name));
-            let database = Database::from_url(&url)?;
-            Ok((url, database))
+        Err(VarError::NotUnicode(_)) => {
+            let problem = "it is not UTF-8".to_owned();
+            Err(Error::Migrations(migrations_core::Error::Url { problem }))
         }
-        Place::Throwaway => throwaway(name),
     }
 }
 
-fn unusable(problem: &str) -> Error {
-    Error::Migrations(migrations_core::Error::Url { problem: problem.to_owned() })
+/// The database through which test databases are created. Libpq's variables and the password file supply what
+/// `DATABASE_URL` does not say, as they do for an application.
+pub(crate) fn maintenance() -> Result<Database, Error> {
+    if is_given()? { Ok(Database::from_env()?) } else { throwaway("postgres").map(|(_, database)| database) }
+}
+
+/// A database of this name on the server of another one.
+fn beside(maintenance: &Database, name: &str) -> Result<(String, Database), Error> {
+    let mut config = maintenance.config().clone();
+    let url = connection_string::url(config.dbname(name), &maintenance.tls_parameters());
+    let database = Database::from_url(&url)?;
+    Ok((url, database))
 }
 
 fn throwaway(name: &str) -> Result<(String, Database), Error> {
@@ -88,8 +73,8 @@ pub(crate) struct Created {
 
 /// Creates an empty database, and makes sure that its URL leads there.
 pub(crate) fn create(maintenance: &Database, name: &str) -> Result<Created, Error> {
-    let (url, database) = database(name)?;
-    let is_given = matches!(place()?, Place::Given(_));
+    let is_given = is_given()?;
+    let (url, database) = if is_given { beside(maintenance, name)? } else { throwaway(name)? };
     if is_given {
         SWEPT.call_once(|| lease::sweep(maintenance));
     }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use migrations_core::{Migrator, RunOptions, TenantName};
+use migrations_core::{Migrator, RunOptions, SchemaContents, SchemaName, TenantName};
 use postgres::{Client, Transaction};
 
+use crate::elsewhere::off_runtime;
 use crate::{Error, TestDatabase};
-
-/// Everything in a schema's catalog, one line per object or property.
-const HOLDINGS: &str = include_str!("holdings.sql");
 
 /// How many differences are shown.
 const SHOWN: usize = 20;
@@ -52,8 +50,14 @@ impl Difference {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn between_fresh_and_upgraded(migrator: &Migrator) -> Result<Self, Error> {
+        off_runtime(|| Self::compare(migrator))
+    }
+
+    fn compare(migrator: &Migrator) -> Result<Self, Error> {
         let name = |name: &str| name.parse::<TenantName>().map_err(migrations_core::Error::from);
         let (upgraded, fresh) = (name("upgraded_tenant")?, name("fresh_tenant")?);
+        // The application's rule may want names of another kind.
+        let migrator = &migrator.clone().schema_for(|tenant| tenant.as_str().parse());
         let test = TestDatabase::new()?;
         let set = migrator.tenant_set();
         for migration in set.migrations() {
@@ -61,10 +65,11 @@ impl Difference {
             succeed(&then, &test, &upgraded)?;
         }
         succeed(migrator, &test, &upgraded)?;
-        migrator.get_or_create_tenant(test.database(), &fresh)?;
+        let (upgraded, _) = migrator.get_or_create_tenant(test.database(), &upgraded)?;
+        let (fresh, _) = migrator.get_or_create_tenant(test.database(), &fresh)?;
         let mut client = test.client()?;
         let mut read = |schema| holdings(&mut client, schema).map_err(Error::Compare);
-        Ok(Self::of(read(&fresh)?, read(&upgraded)?))
+        Ok(Self::of(read(&fresh.schema)?, read(&upgraded.schema)?))
     }
 
     /// Whether the two are the same.
@@ -124,24 +129,20 @@ fn succeed(migrator: &Migrator, test: &TestDatabase, tenant: &TenantName) -> Res
 }
 
 /// The content of a schema, without the schema's own name.
-fn holdings(client: &mut Client, schema: &TenantName) -> Result<Vec<String>, postgres::Error> {
+fn holdings(client: &mut Client, schema: &SchemaName) -> Result<Vec<String>, postgres::Error> {
+    let mut lines = SchemaContents::read(client, schema.as_str())?.lines();
     let mut transaction = client.transaction()?;
-    // With this path, definitions show every name with its schema, except PostgreSQL's own.
     transaction.batch_execute("SET LOCAL search_path = pg_catalog")?;
-    let mut lines = Vec::new();
-    for row in transaction.query(HOLDINGS, &[&schema.as_str()])? {
-        lines.push(row.get::<_, String>(0));
-    }
     for query in row_queries(&mut transaction, schema)? {
         for row in transaction.query(&query, &[])? {
-            lines.push(row.get(0));
+            lines.push(row.get::<_, String>(0));
         }
     }
     Ok(lines.into_iter().map(|line| line.replace(schema.as_str(), "tenant")).collect())
 }
 
 /// A query for the rows of every table, without the columns that differ from schema to schema.
-fn row_queries(transaction: &mut Transaction<'_>, schema: &TenantName) -> Result<Vec<String>, postgres::Error> {
+fn row_queries(transaction: &mut Transaction<'_>, schema: &SchemaName) -> Result<Vec<String>, postgres::Error> {
     let tables = "
         SELECT format(
             'SELECT %L || (to_jsonb(r) - %L::text[])::text FROM %I.%I AS r',
