@@ -1,8 +1,10 @@
 //! A command line of your own over your own two sets.
 //!
 //! ```sh
-//! cargo run --example command_line -- --embedded up --create acme
+//! cargo run --example command_line -- --embedded=target/command_line up --create acme
 //! ```
+//!
+//! The folder is named, since the server of this project has the database of the reference sets.
 
 use std::process::ExitCode;
 

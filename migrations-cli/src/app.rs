@@ -70,7 +70,7 @@ impl App {
         Self { version: Some(version.into()), ..self }
     }
 
-    /// Sets the name for `--version`, help and messages, and for the default data folder of `--embedded`. Without it,
+    /// Sets the name for `--version`, help and messages. Without it,
     /// the name is that of the running binary.
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }

@@ -1,35 +1,44 @@
-//! Which database a command uses: a URL, libpq's variables, or a private server that is started for the command.
+//! Which database a command uses: a URL, libpq's variables, or a private server.
+
+#[cfg(feature = "embedded")]
+use std::thread;
+#[cfg(feature = "embedded")]
+use std::time::{Duration, Instant};
 
 use migrations_core::Database;
 #[cfg(feature = "embedded")]
-use migrations_embedded::Server;
+use migrations_core::Error as Core;
+#[cfg(feature = "embedded")]
+use migrations_embedded::DevServer;
 
 use crate::args::Global;
+#[cfg(feature = "embedded")]
+use crate::embedded;
 use crate::error::Error;
+#[cfg(feature = "embedded")]
+use crate::error::Exit;
 use crate::output::Output;
+use crate::password_command::password_command;
+use crate::variables::Variables;
 
 /// The database of one command, with its server if this process started it.
 pub(crate) struct Chosen {
     pub(crate) database: Database,
     #[cfg(feature = "embedded")]
-    server: Option<Server>,
+    server: Option<DevServer>,
 }
 
 impl Chosen {
     /// Finds the database that the options or the environment name; starts the server for `--embedded`.
-    pub(crate) fn open(global: &Global, output: &mut Output<'_>) -> Result<Self, Error> {
+    pub(crate) fn open(global: &Global, variables: &Variables, output: &mut Output<'_>) -> Result<Self, Error> {
         #[cfg(feature = "embedded")]
-        if let Some(folder) = &global.embedded {
-            return Self::start(folder.as_deref(), global.reset, output);
+        if global.embedded.is_some() {
+            let server = embedded::open(global, output)?;
+            return Ok(Self { database: embedded::database(&server)?, server: Some(server) });
         }
         #[cfg(not(feature = "embedded"))]
         let _ = output;
-        let url = global.database_url.as_deref().filter(|url| !url.is_empty());
-        let database = url.map_or_else(Database::from_env, Database::from_url).map_err(|error| match error {
-            migrations_core::Error::NoDatabase => Error::NoDatabase,
-            other => other.into(),
-        })?;
-        Ok(Self::remote(database))
+        named(global, variables).map(Self::remote)
     }
 
     /// Stops the server, if this process started it. Its data stays.
@@ -53,21 +62,54 @@ impl Chosen {
         }
     }
 
+    /// Adds to the command's error that the server of another process has ended, if that is why it failed.
     #[cfg(feature = "embedded")]
-    fn start(folder: Option<&std::path::Path>, reset: bool, output: &mut Output<'_>) -> Result<Self, Error> {
-        let folder = match folder {
-            Some(folder) => folder.to_owned(),
-            // Each program has its own folder: the sets of two applications in one database would find each other's
-            // migrations.
-            None => migrations_embedded::default_dir().ok_or(Error::NoDataFolder)?.with_file_name(output.program()),
+    pub(crate) fn explain(&self, done: Result<Exit, Error>) -> Result<Exit, Error> {
+        let Some(server) = self.server.as_ref().filter(|server| !server.is_owned()) else { return done };
+        let error = match done {
+            Err(error @ Error::Core(Core::Lost { .. } | Core::Connect(_) | Core::Server { .. })) => error,
+            other => return other,
         };
-        let server = Server::builder().reset(reset).start_kept(&folder)?;
-        for path in server.removed() {
-            output.note(&format!("removed {}", path.display()));
+        // A server that is stopping disconnects its clients before it ends.
+        let (liveness, started) = (server.liveness(), Instant::now());
+        let is_lost = !matches!(&error, Error::Core(Core::Server { .. })) || is_shutdown(&error);
+        while is_lost && started.elapsed() < STOPPING {
+            if let Some(reason) = liveness.gone() {
+                return Err(Error::ServerEndedMeanwhile { error: Box::new(error), reason });
+            }
+            thread::sleep(INTERVAL);
         }
-        output.note(&format!("private server with its data in {}, which is kept", folder.display()));
-        let liveness = server.liveness();
-        let database = Database::from_url(&server.url("postgres"))?.with_liveness(move || liveness.gone());
-        Ok(Self { database, server: Some(server) })
+        Err(error)
     }
+}
+
+/// The database that the options and the variables name.
+fn named(global: &Global, variables: &Variables) -> Result<Database, Error> {
+    let url = global.database_url.clone().filter(|url| !url.is_empty());
+    let database = Database::from_variables(|name| match name {
+        "DATABASE_URL" if url.is_some() => url.clone(),
+        _ => variables.get(name),
+    });
+    let database = database.map_err(|error| match error {
+        migrations_core::Error::NoDatabase => Error::NoDatabase,
+        other => other.into(),
+    })?;
+    Ok(match &global.password_command {
+        Some(command) => database.with_password(password_command(command)),
+        None => database,
+    })
+}
+
+/// How long a server that has disconnected its clients may take to end.
+#[cfg(feature = "embedded")]
+const STOPPING: Duration = Duration::from_secs(5);
+
+/// The pause between two looks at it.
+#[cfg(feature = "embedded")]
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Whether the server has ended the session, because it stops.
+#[cfg(feature = "embedded")]
+fn is_shutdown(error: &Error) -> bool {
+    matches!(error, Error::Core(error) if error.sqlstate().is_some_and(|sqlstate| sqlstate.starts_with("57P")))
 }

@@ -21,7 +21,11 @@
 //! | --- | --- |
 //! | `app` | one run of the command line, from its arguments to the exit code |
 //! | `args` | the grammar: commands, options and their help, a file for each command |
+//! | `variables` | the environment, and the file of `--env-file` |
+//! | `password_command` | `--password-command` |
+//! | `timeouts` | the timeouts of a command, and which source wins |
 //! | `database` | which database a command uses: a URL, the environment, or `--embedded` |
+//! | `embedded` | the project's private server, for `--embedded` and `dev` |
 //! | `logging` | which log records go to stderr |
 //! | `command` | a file for each command: what it asks of the migrator, and what it shows |
 //! | `progress` | what a user sees during a run |
@@ -36,19 +40,25 @@
 //!
 //! # Features
 //!
-//! `embedded` (on by default) adds `--embedded`, which runs a command on a private server.
+//! `embedded` (on by default) adds `--embedded`, which runs a command on the project's private server, and `dev`, which
+//! keeps that server running for an application.
 
 mod advice;
 mod app;
 mod args;
 mod command;
 mod database;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod error;
 mod logging;
 mod output;
+mod password_command;
 mod progress;
 mod secret;
 mod signals;
+mod timeouts;
+mod variables;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first signal ends the command in an orderly way, the second one at once.
+//! SIGINT and SIGTERM: after the first signal no further work begins, and what runs has a moment to finish before it is
+//! cancelled; the second signal ends the process at once.
 //!
 //! Only a command that changes something listens for them. The first signal ends any other command, as by default.
 
@@ -7,6 +8,7 @@ mod unix {
     use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+    use std::time::Duration;
 
     use migrations_core::Interrupt;
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,6 +16,9 @@ mod unix {
     use signal_hook::iterator::Signals;
 
     use crate::error::Exit;
+
+    /// A command that ends within this time explains nothing.
+    const SILENCE: Duration = Duration::from_millis(500);
 
     /// The signal that arrived first.
     #[derive(Clone, Default)]
@@ -26,8 +31,8 @@ mod unix {
         }
     }
 
-    /// Raises the interrupt at the first signal; the second one ends the process at once.
-    pub(crate) fn listen(interrupt: &Interrupt) -> io::Result<Received> {
+    /// At the first signal, ends the work within `grace`; the second signal ends the process at once.
+    pub(crate) fn listen(interrupt: &Interrupt, grace: Duration) -> io::Result<Received> {
         let received = Received::default();
         let is_second = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -40,7 +45,14 @@ mod unix {
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 first.0.store(signal, Ordering::SeqCst);
-                interrupt.raise();
+                interrupt.drain(grace);
+                std::thread::sleep(SILENCE);
+                if grace > SILENCE {
+                    log::warn!(
+                        "the signal was received: no further tenant is begun; statements that still run after \
+                         {grace:?} are cancelled; a second signal ends the process at once"
+                    );
+                }
             }
         })?;
         Ok(received)
@@ -55,7 +67,7 @@ mod unix {
     }
 
     fn code(signal: i32) -> i32 {
-        exit(signal).map_or(1, |exit| exit as i32)
+        exit(signal).map_or(1, |exit| i32::from(exit.code()))
     }
 }
 
@@ -65,6 +77,7 @@ pub(crate) use unix::{Received, listen};
 #[cfg(not(unix))]
 mod other {
     use std::io;
+    use std::time::Duration;
 
     use migrations_core::Interrupt;
 
@@ -80,7 +93,7 @@ mod other {
         }
     }
 
-    pub(crate) fn listen(_: &Interrupt) -> io::Result<Received> {
+    pub(crate) fn listen(_: &Interrupt, _: Duration) -> io::Result<Received> {
         Ok(Received)
     }
 }

@@ -2,23 +2,35 @@
 //!
 //! In help texts `{program}` stands for the name of the running binary.
 
+mod baseline;
+mod database;
+#[cfg(feature = "embedded")]
+mod dev;
 mod duration;
+mod import;
 mod pool;
+mod repair;
 mod status;
 mod tenant;
 mod up;
 mod wait;
 
 use std::ffi::OsString;
-use std::path::Path;
-#[cfg(feature = "embedded")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Command as Grammar, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use migrations_core::RoleName;
 
+pub(crate) use self::baseline::{At, Baseline, Options as BaselineOptions, TenantBaseline};
+pub(crate) use self::database::{CreateDatabase, DatabaseCommand, DropDatabase};
+#[cfg(feature = "embedded")]
+pub(crate) use self::dev::{Dev, DevCommand, Psql, Reset, Upgrade};
+pub(crate) use self::duration::{duration, lock_timeout, statement_timeout};
+pub(crate) use self::import::Import;
 pub(crate) use self::pool::{Fill, Pool};
+pub(crate) use self::repair::Repair;
 pub(crate) use self::status::Status;
 pub(crate) use self::tenant::{Add, Adopt, Create, Domain, Forget, Show, Tenant};
 pub(crate) use self::up::Up;
@@ -42,9 +54,15 @@ Examples:
 
 Environment:
   DATABASE_URL      the database, as in postgres://user:password@host:5432/name
-  PGHOST, PGHOSTADDR, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGAPPNAME, PGOPTIONS,
-  PGCONNECT_TIMEOUT, PGSSLMODE
-                    the database in libpq's variables, if there is no URL
+  PGSERVICE         a service in PGSERVICEFILE, ~/.pg_service.conf or PGSYSCONFDIR/pg_service.conf
+  PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and libpq's other variables
+                    what the URL and the service do not say
+  PGPASSFILE        the password file [default: ~/.pgpass]
+  POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB; or DB_HOST, DB_PORT,
+  DB_USER, DB_PASSWORD, DB_NAME
+                    the database, if none of the above names one
+  MIGRATE_CONNECT_TIMEOUT, MIGRATE_STATEMENT_TIMEOUT, MIGRATE_LOCK_TIMEOUT
+                    the timeouts, as in 30s, if the option is not given
   RUST_LOG          what to log; overrides -v and -q
   NO_COLOR          no colour, even on a terminal
 
@@ -54,8 +72,9 @@ Exit codes:
   2  the command line or the environment cannot be used; nothing was tried
   3  migrations are pending (status --check)
   130, 143
-     SIGINT or SIGTERM ended the command: running statements are cancelled, what was committed
-     stays; a second signal ends the process at once"
+     SIGINT or SIGTERM ended the command: no further tenant is begun, statements that still run
+     after --grace are cancelled, what was committed stays; a second signal ends the process at
+     once"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -78,14 +97,52 @@ pub(crate) struct Global {
     )]
     pub(crate) database_url: Option<String>,
 
-    /// Start a private server for this command, with its data in DIR, which is kept [default: a folder of the user's
-    /// own]
+    /// Read variables from FILE, in the syntax of a .env file; those of the environment win
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+
+    /// Run CMD with sh, and use the first line of its output as the password of every new connection
+    #[arg(long, global = true, value_name = "CMD")]
+    pub(crate) password_command: Option<String>,
+
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        value_parser = duration,
+        help = "How long one attempt to connect may take; 0s: no limit [env: MIGRATE_CONNECT_TIMEOUT] [default: that \
+                of the connection string or PGCONNECT_TIMEOUT, or 10s]"
+    )]
+    pub(crate) connect_timeout: Option<Duration>,
+
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        value_parser = statement_timeout,
+        help = "How long a migration's statement may take; 0s: no limit [env: MIGRATE_STATEMENT_TIMEOUT] [default: the \
+                binary's setting, or that of the role or the database]"
+    )]
+    pub(crate) statement_timeout: Option<Duration>,
+
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        value_parser = lock_timeout,
+        help = "How long a migration's statement waits for a lock on a table before it is tried again [env: \
+                MIGRATE_LOCK_TIMEOUT] [default: the binary's setting, or 3s]"
+    )]
+    pub(crate) lock_timeout: Option<Duration>,
+
+    /// Use the project's private server, which is joined, or started for this command; its data is in DIR and is kept
+    /// [default: a folder for each project]
     #[cfg(feature = "embedded")]
     #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     #[allow(clippy::option_option, reason = "not given, given, given with a folder")]
     pub(crate) embedded: Option<Option<PathBuf>>,
 
-    /// Start afresh: remove the data of an earlier private server from DIR, once no other process uses it
+    /// Remove the private server's data first; refused while another process runs the server
     #[cfg(feature = "embedded")]
     #[arg(long, global = true)]
     pub(crate) reset: bool,
@@ -93,6 +150,10 @@ pub(crate) struct Global {
     /// Run the tenants' migrations as this role, which owns their schemas
     #[arg(long, global = true, value_name = "ROLE")]
     pub(crate) tenant_role: Option<RoleName>,
+
+    /// After SIGINT or SIGTERM, how long running statements may take to finish before they are cancelled, as in 30s
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = duration::duration)]
+    pub(crate) grace: Duration,
 
     /// The form of the result: text for people, or one JSON object
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
@@ -121,8 +182,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tenant(Tenant),
     #[command(subcommand)]
+    Baseline(Baseline),
+    Repair(Repair),
+    #[command(subcommand)]
     Pool(Pool),
+    #[command(subcommand)]
+    Database(DatabaseCommand),
+    Import(Import),
     Wait(Wait),
+    #[cfg(feature = "embedded")]
+    Dev(Dev),
 }
 
 impl Command {
@@ -131,9 +200,13 @@ impl Command {
         match self {
             // A command that only reads or writes a single row ends soon enough by itself.
             Self::Up(up) => !up.dry_run,
-            Self::Status(_) | Self::Wait(_) => false,
+            Self::Import(import) => !import.dry_run,
+            Self::Status(_) | Self::Wait(_) | Self::Database(_) => false,
             Self::Tenant(command) => !matches!(command, Tenant::List(_) | Tenant::Show(_) | Tenant::Domain(_)),
+            Self::Baseline(_) | Self::Repair(_) => true,
             Self::Pool(command) => !matches!(command, Pool::Status(_)),
+            #[cfg(feature = "embedded")]
+            Self::Dev(_) => true,
         }
     }
 }
@@ -168,9 +241,27 @@ pub(crate) fn parse(program: &Program, args: &[OsString]) -> Result<Cli, clap::E
     let name = program.name.as_str();
     let grammar = named(Cli::command(), name).bin_name(name).display_name(name);
     let mut grammar = grammar.version(program.versions());
+    #[cfg(feature = "embedded")]
+    let args = dev::with_psql_apart(args);
     let matches = grammar.try_get_matches_from_mut(args)?;
     refuse_two_databases(&mut grammar, &matches)?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))?;
+    refuse_one_schema_for_several(&mut grammar, &cli.command)?;
+    Ok(cli)
+}
+
+/// Two tenants cannot have one schema.
+fn refuse_one_schema_for_several(grammar: &mut Grammar, command: &Command) -> Result<(), clap::Error> {
+    let (names, schema) = match command {
+        Command::Tenant(Tenant::Create(create)) => (&create.names, &create.schema),
+        Command::Tenant(Tenant::Adopt(adopt)) => (&adopt.names, &adopt.schema),
+        _ => return Ok(()),
+    };
+    if schema.is_some() && names.len() > 1 {
+        let message = "--schema is for one tenant; give one NAME with it";
+        return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));
+    }
+    Ok(())
 }
 
 /// Puts the program's name into the help texts, which are fixed when this crate is compiled.
@@ -194,6 +285,21 @@ fn refuse_two_databases(grammar: &mut Grammar, matches: &clap::ArgMatches) -> Re
     use clap::parser::ValueSource;
 
     let given = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some(dev) = matches.subcommand_matches("dev") {
+        // clap's own conflict would be with the global options, too.
+        if dev.subcommand_name().is_some() && dev.value_source("create") == Some(ValueSource::CommandLine) {
+            let message = "--create belongs to `dev` without another command, or after `dev reset`";
+            return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        if given("database_url") {
+            let message = "dev runs a private server and uses no other database; leave out --database-url";
+            return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        if given("reset") {
+            let message = "--reset is for --embedded with another command; `dev reset` removes the server's data";
+            return Err(grammar.error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+    }
     if given("reset") && !given("embedded") {
         let message = "--reset is for the private server of --embedded; it removes no other database's data";
         return Err(grammar.error(clap::error::ErrorKind::MissingRequiredArgument, message));
@@ -245,11 +351,40 @@ mod tests {
         assert!(both.is_err_and(|text| text.contains("name two databases")));
     }
 
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn the_arguments_of_psql_and_of_a_command_are_their_own() {
+        let psql = |line: &str| match parsed(line).map(|cli| cli.command) {
+            Ok(Command::Dev(Dev { command: Some(DevCommand::Psql(psql)), .. })) => psql.args,
+            _ => vec!["?".into()],
+        };
+        assert_eq!(psql("x dev psql -v a=1 -q -c"), ["-v", "a=1", "-q", "-c"]);
+        assert_eq!(psql("x -q dev --embedded=data psql -- -v"), ["-v"]);
+        assert!(psql("x dev psql").is_empty());
+        assert!(parsed("x dev psql --help").is_err_and(|text| text.contains("Usage: x dev psql")));
+
+        let run = |line: &str| match parsed(line).map(|cli| cli.command) {
+            Ok(Command::Dev(dev)) => dev.run,
+            _ => vec!["?".into()],
+        };
+        assert_eq!(run("x dev --create acme -- dev psql -v"), ["dev", "psql", "-v"]);
+        assert!(run("x dev").is_empty());
+    }
+
     #[test]
     fn json_is_recognised_on_a_line_that_cannot_be_parsed() {
         let asks = |line: &str| asks_for_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert!(asks("x --format=json nonsense") && asks("x nonsense --format json"));
         assert!(!asks("x nonsense") && !asks("x --format text json"));
+    }
+
+    #[test]
+    fn a_schema_is_for_one_tenant() {
+        assert!(parsed("x tenant create acme-corp --schema t_42").is_ok());
+        assert!(parsed("x tenant adopt --schema=-x -- -x").is_ok());
+        for line in ["x tenant create acme globex --schema t_42", "x tenant adopt a b --schema=t"] {
+            assert!(parsed(line).is_err_and(|text| text.contains("for one tenant")), "{line}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The commands of `tenant`.
 
 use clap::{Args, Subcommand};
-use migrations_core::TenantName;
+use migrations_core::{SchemaName, TenantName};
+
+use super::baseline::TenantBaseline;
 
 /// Manages tenants and their host names.
 #[derive(Debug, Subcommand)]
@@ -18,6 +20,7 @@ pub(crate) enum Tenant {
     #[command(subcommand)]
     Domain(Domain),
     Adopt(Adopt),
+    Baseline(TenantBaseline),
     Forget(Forget),
 }
 
@@ -29,12 +32,22 @@ pub(crate) enum Tenant {
 Examples:
   {program} tenant create acme
   {program} tenant create acme globex --format json
+  {program} tenant create acme-corp --schema t_42
+  {program} tenant create -- -x
 
 Exit codes: 0 the tenants exist, 1 something failed, 2 usage")]
 pub(crate) struct Create {
-    /// 1 to 63 characters of a-z, 0-9 and _, starting with a letter or _; also the name of the schema
+    /// Any text of 1 to 63 bytes; one that starts with a hyphen comes after `--`
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<TenantName>,
+
+    /// The schema of the tenant, if it is new [default: the one that the binary's rule gives it; without a rule, the
+    /// tenant's name, if that consists of a-z, 0-9 and _ and does not start with a digit]
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) schema: Option<SchemaName>,
+    /// Create it also while most tenants, or the shared schema, do not have this binary's migrations
+    #[arg(long)]
+    pub(crate) allow_divergence: bool,
 }
 
 /// Lists the registered tenants, in the order in which they are migrated.
@@ -91,7 +104,8 @@ pub(crate) struct Add {
     pub(crate) primary: bool,
 }
 
-/// Registers existing schemas as tenants, with the versions in their history tables; it does not migrate them.
+/// Registers existing schemas as tenants, with the versions in their history tables; it changes the registry alone, and
+/// says what the next `up` does with them.
 ///
 /// --all adopts every schema that holds a history of this binary's tenant set, as after the registry was dropped. Spare
 /// schemas of a warm pool and schemas with another history are named and left alone.
@@ -99,13 +113,18 @@ pub(crate) struct Add {
 #[command(after_help = "\
 Examples:
   {program} tenant adopt acme && {program} up --tenant acme
+  {program} tenant adopt acme-corp --schema Acme
   {program} tenant adopt --all && {program} up
 
 Exit codes: 0 the schemas are registered, 1 something failed, 2 usage")]
 pub(crate) struct Adopt {
-    /// The schemas
+    /// The tenants
     #[arg(required_unless_present = "all", value_name = "NAME")]
     pub(crate) names: Vec<TenantName>,
+
+    /// The schema of the tenant [default: the one with the tenant's name]
+    #[arg(long, value_name = "SCHEMA", conflicts_with = "all")]
+    pub(crate) schema: Option<SchemaName>,
 
     /// Adopt every schema that has a history of this binary's tenant set and is not registered
     #[arg(long, conflicts_with = "names")]

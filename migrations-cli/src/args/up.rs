@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::Args;
 use migrations_core::TenantName;
 
-use super::duration::{duration, lock_timeout};
+use super::duration::duration;
 
 /// Brings the database up to date: the registry, the shared schema, then every tenant.
 ///
 /// A failed tenant does not stop the others, unless --fail-fast or one of the --max options says so. It is safe to run
 /// `up` again, from two places at once, and after a crash: it continues with the remaining tenants.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = "\
 Examples:
   {program} up
@@ -65,11 +65,6 @@ pub(crate) struct Up {
     /// causes are a sign of a larger problem
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_distinct: Option<u32>,
-
-    /// How long a migration's statement waits for a lock on a table before it is tried again [default: the binary's
-    /// setting, or 3s]
-    #[arg(long, value_name = "DURATION", value_parser = lock_timeout)]
-    pub(crate) lock_timeout: Option<Duration>,
 
     /// How long to wait for another run that holds the lock of a schema [default: the binary's setting, or 5m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]

@@ -58,6 +58,8 @@ impl Unusable {
 #[derive(Serialize)]
 struct Row {
     name: String,
+    #[serde(rename = "schema")]
+    schema_name: String,
     status: String,
     #[serde(flatten)]
     schema: SchemaObject,
@@ -66,10 +68,17 @@ struct Row {
 
 impl Row {
     fn of(tenant: TenantStatus, advice: &Advice) -> Self {
-        let TenantStatus { name, status, mut schema, last_error, .. } = tenant;
+        let TenantStatus { name, schema_name, status, mut schema, last_error, .. } = tenant;
         let problem = schema.problem.take();
         schema.problem = problem.map(|problem| advice.problem(name.as_str(), schema.state, problem));
-        Self { name: name.to_string(), status, schema: SchemaObject::of(schema), last_error }
+        let (name, schema_name) = (name.to_string(), schema_name.as_str().to_owned());
+        Self { name, schema_name, status, schema: SchemaObject::of(schema), last_error }
+    }
+}
+
+impl Row {
+    fn shown(&self) -> String {
+        text::tenant(&self.name, &self.schema_name)
     }
 }
 
@@ -114,7 +123,7 @@ impl Page {
             Column::Text("PENDING"),
         ];
         let rows = self.tenants.iter().map(|tenant| {
-            let mut row = vec![Cell::new(&tenant.name), Cell::new(&tenant.status)];
+            let mut row = vec![Cell::new(tenant.shown()), Cell::new(&tenant.status)];
             row.extend(cells(paper, &tenant.schema));
             row
         });
@@ -127,7 +136,7 @@ impl Page {
         let sets =
             sets.into_iter().filter_map(|(name, schema)| Some(format!("{name}: {}\n", schema.problem.as_ref()?)));
         let tenants = self.tenants.iter().filter_map(|tenant| {
-            let Row { name, schema, last_error, .. } = tenant;
+            let (name, Row { schema, last_error, .. }) = (tenant.shown(), tenant);
             match (&schema.problem, last_error) {
                 (Some(problem), _) => Some(format!("tenant {name}: {problem}\n")),
                 (None, Some(error)) => Some(format!("tenant {name}: the last run failed: {error}\n")),

@@ -55,11 +55,11 @@ fn still_pending(waited: Duration, migrator: &Migrator, database: &Database) -> 
     let pending = match migrator.status(database) {
         Err(error) => format!("its state is unknown: {error}"),
         Ok(status) => {
-            let tenants: Vec<&str> = status
+            let tenants: Vec<String> = status
                 .tenants
                 .iter()
                 .filter(|tenant| tenant.schema.is_pending())
-                .map(|tenant| tenant.name.as_str())
+                .map(|tenant| text::tenant(tenant.name.as_str(), tenant.schema_name.as_str()))
                 .collect();
             let mut parts = Vec::new();
             for (name, schema) in [("registry", &status.registry), ("shared", &status.shared)] {

@@ -6,6 +6,7 @@ use migrations_core::{Domain, Failure, SchemaStatus, Tenant};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::text;
 use crate::advice::Advice;
 use crate::error::Error;
 
@@ -37,6 +38,8 @@ pub(crate) struct FailureObject {
 struct Place {
     set: String,
     tenant: Option<String>,
+    /// The tenant's.
+    schema: Option<String>,
     migration: Option<String>,
     file: Option<String>,
     line: Option<usize>,
@@ -52,6 +55,7 @@ struct Place {
 pub(crate) struct TenantObject {
     pub(crate) id: i64,
     pub(crate) name: String,
+    pub(crate) schema: String,
     pub(crate) display_name: Option<String>,
     pub(crate) status: String,
     pub(crate) version: Option<i64>,
@@ -111,6 +115,7 @@ impl FailureObject {
             place: Place {
                 set: failure.set().to_string(),
                 tenant: failure.tenant().map(ToString::to_string),
+                schema: failure.schema().map(|schema| schema.as_str().to_owned()),
                 migration: failure.migration().map(str::to_owned),
                 file: excerpt.map(|excerpt| excerpt.file().to_owned()),
                 line: excerpt.map(migrations_core::Excerpt::line),
@@ -128,6 +133,7 @@ impl TenantObject {
         Self {
             id: tenant.id,
             name: tenant.name.to_string(),
+            schema: tenant.schema.as_str().to_owned(),
             display_name: tenant.display_name,
             status: tenant.status,
             version: tenant.version,
@@ -137,6 +143,13 @@ impl TenantObject {
             domains: tenant.domains.into_iter().map(DomainObject::of).collect(),
             metadata: raw(&tenant.metadata),
         }
+    }
+}
+
+impl TenantObject {
+    /// The tenant, for people.
+    pub(crate) fn shown(&self) -> String {
+        text::tenant(&self.name, &self.schema)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::args::{Format, Global};
 use crate::error::{Error, Exit};
 use crate::progress::Progress;
 use crate::secret;
+use crate::timeouts::Timeouts;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
@@ -75,11 +76,13 @@ pub(crate) struct Output<'a> {
     stderr: Stream<'a>,
     shown: bool,
     progress: Option<Arc<Progress>>,
+    timeouts: Timeouts,
 }
 
 impl<'a> Output<'a> {
     pub(crate) fn new(program: String, stdout: Stream<'a>, stderr: Stream<'a>) -> Self {
-        Self { program, format: Format::default(), quiet: false, stdout, stderr, shown: false, progress: None }
+        let (format, timeouts) = (Format::default(), Timeouts::default());
+        Self { program, format, quiet: false, stdout, stderr, shown: false, progress: None, timeouts }
     }
 
     pub(crate) fn configure(&mut self, global: &Global) {
@@ -107,7 +110,12 @@ impl<'a> Output<'a> {
 
     /// The commands that resolve errors.
     pub(crate) fn advice(&self) -> Advice {
-        Advice::new(&self.program)
+        Advice::new(&self.program).statement_timeout_by(self.timeouts.statement_timeout_by())
+    }
+
+    /// Lets the advice on errors name what has set a timeout.
+    pub(crate) fn set_by(&mut self, timeouts: &Timeouts) {
+        self.timeouts = *timeouts;
     }
 
     /// Shows the result of the command, of which there is only one.
@@ -132,6 +140,11 @@ impl<'a> Output<'a> {
         if !self.quiet {
             self.say(&format!("{text}\n"));
         }
+    }
+
+    /// Writes a question to stderr, whose answer follows on the same line.
+    pub(crate) fn ask(&mut self, question: &str) {
+        self.say(question);
     }
 
     /// Writes a warning to stderr, unless `--quiet`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
-use migrations_core::{Failure, TenantName};
+use migrations_core::Failure;
 
 use super::Paper;
 use crate::advice::Advice;
@@ -66,6 +66,17 @@ pub(crate) fn version(version: Option<i64>) -> String {
     version.map_or_else(|| "-".to_owned(), |version| version.to_string())
 }
 
+/// A tenant's name, with its schema's where the two differ.
+pub(crate) fn tenant(name: &str, schema: &str) -> String {
+    if name == schema { name.to_owned() } else { format!("{name} (schema {})", printable(schema)) }
+}
+
+/// A schema's name, which can hold anything, with control characters escaped.
+pub(crate) fn printable(schema: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    schema.chars().map(escaped).collect()
+}
+
 /// `1 tenant`, `2 tenants`.
 pub(crate) fn tenants(count: usize) -> String {
     if count == 1 { "1 tenant".to_owned() } else { format!("{count} tenants") }
@@ -109,9 +120,9 @@ pub(crate) fn moment(rfc3339: &str) -> String {
 const MOST_NAMES: usize = 10;
 
 /// Names in one line: the first few, and the number of the others.
-pub(crate) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names[..names.len().min(MOST_NAMES)].join(", ");
+pub(crate) fn names(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    let shown = names.iter().take(MOST_NAMES).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MOST_NAMES) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -138,7 +149,8 @@ fn shared_failure(group: &[&Failure], advice: &Advice) -> String {
     if others.is_empty() {
         return advice.failure(first);
     }
-    let others_names = names(others.iter().filter_map(|failure| failure.tenant()).map(TenantName::as_str));
+    let others = others.iter().filter_map(|failure| Some((failure.tenant()?.as_str(), failure.schema()?.as_str())));
+    let others_names = names(others.map(|(name, schema)| tenant(name, schema)));
     format!("{}\n   = note: the same for {others_names}", advice.shared_failure(first))
 }
 

@@ -9,7 +9,7 @@ use crate::advice::Advice;
 use crate::args::Adopt;
 use crate::error::Error;
 use crate::output::json::{ErrorObject, TenantObject};
-use crate::output::{Output, Paper, View};
+use crate::output::{Output, Paper, View, text};
 
 pub(crate) fn run(
     args: &Adopt,
@@ -20,13 +20,18 @@ pub(crate) fn run(
     let mut done = Adopted::default();
     if args.all {
         let found = migrator.adopt_all(database)?;
-        done.tenants = found.adopted.into_iter().map(Row::of).collect();
+        let advice = output.advice();
+        done.tenants = found.adopted.into_iter().map(|adopted| Row::of(adopted, &advice)).collect();
         done.left = Some(left(found.left, &output.advice()));
         return output.show(&done);
     }
     for name in &args.names {
-        match migrator.adopt_tenant(database, name) {
-            Ok(adopted) => done.tenants.push(Row::of(adopted)),
+        let adopted = match &args.schema {
+            Some(schema) => migrator.adopt_tenant_in(database, name, schema),
+            None => migrator.adopt_tenant(database, name),
+        };
+        match adopted {
+            Ok(adopted) => done.tenants.push(Row::of(adopted, &output.advice())),
             Err(error) => {
                 let error = Error::from(error);
                 // The schemas before it are registered, so the result names them.
@@ -72,27 +77,34 @@ fn left(found: Vec<(String, String)>, advice: &Advice) -> Vec<Left> {
 }
 
 impl Row {
-    fn of(adopted: Adoption) -> Self {
+    fn of(adopted: Adoption, advice: &Advice) -> Self {
         let Adoption { tenant, schema, .. } = adopted;
         let mut tenant = TenantObject::of(tenant);
         // The registry can be outdated if the schema was registered before.
         tenant.version = schema.version;
-        Self { tenant, state: schema.state.as_str(), pending: schema.pending, problem: schema.problem }
+        let problem = schema.problem.map(|problem| advice.problem(&tenant.name, schema.state, problem));
+        Self { tenant, state: schema.state.as_str(), pending: schema.pending, problem }
     }
 
-    fn standing(&self) -> String {
+    /// Where it stands, and what the next `up` does with it.
+    fn standing(&self, program: &str) -> String {
         if let Some(problem) = &self.problem {
-            return format!(", but is {}: {problem}", self.state);
+            return format!(", but `{program} up` leaves it alone, because it is {}: {problem}", self.state);
         }
-        let pending = match self.pending.len() {
-            0 => "nothing is pending".to_owned(),
-            1 => "1 migration is pending".to_owned(),
-            more => format!("{more} migrations are pending"),
+        let up = match self.pending.as_slice() {
+            [] => format!("`{program} up` has nothing to do there"),
+            [only] => format!("`{program} up` applies {only}"),
+            [first, second] => format!("`{program} up` applies {first} and {second}"),
+            [first, .., last] => {
+                format!("`{program} up` applies {} migrations, {first} to {last}", self.pending.len())
+            }
         };
         match self.tenant.version {
-            Some(version) if self.state == "ahead" => format!(", at version {version}, ahead of this binary"),
-            Some(version) => format!(", at version {version}; {pending}"),
-            None => format!("; no migration was ever applied to it, and {pending}"),
+            Some(version) if self.state == "ahead" => {
+                format!(", at version {version}, ahead of this binary: `{program} up` leaves it alone")
+            }
+            Some(version) => format!(", at version {version}; {up}"),
+            None => format!("; no migration was ever applied to it: {up}"),
         }
     }
 }
@@ -100,15 +112,11 @@ impl Row {
 impl View for Adopted {
     fn text(&self, paper: &Paper, page: &mut String) -> fmt::Result {
         for row in &self.tenants {
-            writeln!(page, "tenant {} is registered{}", row.tenant.name, row.standing())?;
+            writeln!(page, "tenant {} is registered{}", row.tenant.shown(), row.standing(&paper.program))?;
         }
         for Left { schema, reason } in self.left.iter().flatten() {
-            writeln!(page, "schema {schema} is left alone: {reason}")?;
+            writeln!(page, "schema {} is left alone: {reason}", text::printable(schema))?;
         }
-        if self.tenants.is_empty() {
-            writeln!(page, "no schema was adopted")
-        } else {
-            writeln!(page, "`{} up` brings every tenant up to date", paper.program)
-        }
+        if self.tenants.is_empty() { writeln!(page, "no schema was adopted") } else { Ok(()) }
     }
 }

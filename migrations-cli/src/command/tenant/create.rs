@@ -18,11 +18,17 @@ pub(crate) fn run(
     database: &Database,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
+    let migrator = if args.allow_divergence { &migrator.clone().allow_divergence() } else { migrator };
     let mut done = Created { tenants: Vec::new(), error: None };
     for name in &args.names {
-        match migrator.get_or_create_tenant(database, name) {
+        let found = match &args.schema {
+            Some(schema) => migrator.get_or_create_tenant_in(database, name, schema),
+            None => migrator.get_or_create_tenant(database, name),
+        };
+        match found {
             Ok((tenant, created)) => {
-                done.tenants.push(Row { name: tenant.name.to_string(), created, version: tenant.version });
+                let (name, schema) = (tenant.name.to_string(), tenant.schema.as_str().to_owned());
+                done.tenants.push(Row { name, schema, created, version: tenant.version });
             }
             Err(error) => {
                 let error = Error::from(error);
@@ -48,6 +54,7 @@ struct Created {
 #[derive(Serialize)]
 struct Row {
     name: String,
+    schema: String,
     created: bool,
     version: Option<i64>,
 }
@@ -57,7 +64,8 @@ impl View for Created {
         let columns = [Column::Text("TENANT"), Column::Text("OUTCOME"), Column::Number("VERSION")];
         let rows = self.tenants.iter().map(|tenant| {
             let outcome = if tenant.created { "created" } else { "exists" };
-            vec![Cell::new(&tenant.name), text::state(paper, outcome), Cell::new(text::version(tenant.version))]
+            let shown = text::tenant(&tenant.name, &tenant.schema);
+            vec![Cell::new(shown), text::state(paper, outcome), Cell::new(text::version(tenant.version))]
         });
         page.write_str(&text::table(paper, &columns, rows))
     }

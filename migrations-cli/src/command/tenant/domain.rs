@@ -25,7 +25,7 @@ struct Added {
 impl View for Added {
     fn text(&self, _: &Paper, page: &mut String) -> fmt::Result {
         let [tenant] = &self.tenants;
-        writeln!(page, "tenant {} has these host names", tenant.name)?;
+        writeln!(page, "tenant {} has these host names", tenant.shown())?;
         tenant.domains.iter().try_for_each(|domain| {
             let primary = if domain.is_primary { " (primary)" } else { "" };
             writeln!(page, "  {}{primary}", domain.host)

@@ -36,7 +36,7 @@ impl View for Tenants {
         ];
         let rows = self.tenants.iter().map(|tenant| {
             vec![
-                Cell::new(&tenant.name),
+                Cell::new(tenant.shown()),
                 Cell::new(&tenant.status),
                 Cell::new(text::version(tenant.version)),
                 Cell::new(text::moment(&tenant.created_at)),

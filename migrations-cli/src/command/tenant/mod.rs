@@ -10,6 +10,7 @@ mod show;
 use migrations_core::{Database, Migrator, TenantName};
 
 use crate::args::{Domain, Tenant};
+use crate::command::baseline;
 use crate::error::{Error, Exit};
 use crate::output::Output;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(
         Tenant::Show(args) => show::run(&args, migrator, database, output)?,
         Tenant::Domain(Domain::Add(args)) => domain::run(&args, migrator, database, output)?,
         Tenant::Adopt(args) => adopt::run(&args, migrator, database, output)?,
+        Tenant::Baseline(args) => return baseline::tenants(args, migrator, database, output),
         Tenant::Forget(args) => forget::run(&args, migrator, database, output)?,
     }
     Ok(Exit::Done)

@@ -27,6 +27,7 @@ impl View for Shown {
         let [tenant] = &self.tenants;
         let mut lines = vec![
             ("tenant", tenant.name.clone()),
+            ("schema", text::printable(&tenant.schema)),
             ("id", tenant.id.to_string()),
             ("status", tenant.status.clone()),
             ("version", text::version(tenant.version)),

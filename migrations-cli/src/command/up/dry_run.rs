@@ -6,7 +6,7 @@ use migrations_core::{Database, Migrator, Rehearsal, RunOptions};
 use serde::Serialize;
 
 use crate::error::{Error, Exit};
-use crate::output::{Output, Paper, View};
+use crate::output::{Output, Paper, View, text};
 
 pub(super) fn run(
     migrator: &Migrator,
@@ -28,6 +28,9 @@ struct Script {
 struct Schema {
     set: String,
     tenant: Option<String>,
+    /// The name of the tenant's schema.
+    #[serde(rename = "schema")]
+    name: Option<String>,
     migrations: Vec<String>,
     messages: Vec<String>,
 }
@@ -37,6 +40,7 @@ impl Schema {
         Self {
             set: rehearsal.set.to_string(),
             tenant: rehearsal.tenant.map(|name| name.to_string()),
+            name: rehearsal.schema.map(|schema| schema.as_str().to_owned()),
             migrations: rehearsal.migrations,
             messages: rehearsal.messages,
         }
@@ -44,7 +48,9 @@ impl Schema {
 
     fn heading(&self) -> String {
         let name = match &self.tenant {
-            Some(tenant) => format!("tenant {tenant}"),
+            Some(tenant) => {
+                format!("tenant {}", text::tenant(tenant, self.name.as_deref().unwrap_or(tenant)))
+            }
             None => format!("{} set", self.set),
         };
         match self.migrations.as_slice() {

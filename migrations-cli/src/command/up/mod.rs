@@ -5,6 +5,8 @@ mod dry_run;
 use std::fmt::{self, Write};
 
 use comfy_table::Cell;
+#[cfg(feature = "embedded")]
+use migrations_core::TenantName;
 use migrations_core::{Database, Migrator, OutcomeKind, Report, RunError, RunOptions, TenantCounts, TenantOutcome};
 use serde::Serialize;
 
@@ -39,6 +41,32 @@ pub(crate) fn run(args: Up, migrator: Migrator, database: &Database, output: &mu
     // Failures are reported even if the result cannot be written.
     conclude(&report, output);
     shown?;
+    Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// Brings the database up to date before another program uses it: stdout is that program's, so the result is a note.
+#[cfg(feature = "embedded")]
+pub(crate) fn run_aside(
+    create: Vec<TenantName>,
+    migrator: &Migrator,
+    database: &Database,
+    output: &mut Output<'_>,
+) -> Result<Exit, Error> {
+    let report = match migrator.run_with(database, &RunOptions::default().create(create)) {
+        Ok(report) => report,
+        Err(stopped) => {
+            conclude(&stopped.report, output);
+            return Err(stopped.error.into());
+        }
+    };
+    point_at_adoption(&report, output);
+    output.finish_progress();
+    let done = Done { shared_only: false, report: &report, error: None, advice: output.advice() };
+    let paper = Paper { program: output.program().to_owned(), color: false, terminal: false };
+    let mut page = String::new();
+    done.text(&paper, &mut page).map_err(std::io::Error::other)?;
+    output.note(page.trim_end());
+    conclude(&report, output);
     Ok(if report.is_success() { Exit::Done } else { Exit::Failed })
 }
 
@@ -83,7 +111,6 @@ fn adjust(migrator: Migrator, args: &Up) -> Migrator {
     let migrator = set(migrator, args.group.map(usize::from), Migrator::group);
     let migrator = set(migrator, args.max_failures.map(count), Migrator::max_failures);
     let migrator = set(migrator, args.max_distinct.map(count), Migrator::max_distinct_failures);
-    let migrator = set(migrator, args.lock_timeout, Migrator::lock_timeout);
     let migrator = set(migrator, args.lock_wait, Migrator::lock_wait);
     if args.fail_fast { migrator.fail_fast() } else { migrator }
 }
@@ -119,7 +146,11 @@ fn conclude(report: &Report, output: &mut Output<'_>) {
 }
 
 fn of_kind(report: &Report, kind: OutcomeKind) -> String {
-    text::names(report.outcomes.iter().filter(|outcome| outcome.kind == kind).map(|outcome| outcome.tenant.as_str()))
+    text::names(report.outcomes.iter().filter(|outcome| outcome.kind == kind).map(shown))
+}
+
+fn shown(outcome: &TenantOutcome) -> String {
+    text::tenant(outcome.tenant.as_str(), outcome.schema.as_str())
 }
 
 struct Done<'a> {
@@ -150,6 +181,7 @@ struct Object<'a> {
 #[derive(Serialize)]
 struct Slow<'a> {
     tenant: &'a str,
+    schema: &'a str,
     elapsed_ms: u64,
 }
 
@@ -177,7 +209,8 @@ struct Counts {
 
 impl<'a> Slow<'a> {
     fn of(outcome: &'a TenantOutcome) -> Self {
-        Self { tenant: outcome.tenant.as_str(), elapsed_ms: milliseconds(outcome.elapsed) }
+        let (tenant, schema) = (outcome.tenant.as_str(), outcome.schema.as_str());
+        Self { tenant, schema, elapsed_ms: milliseconds(outcome.elapsed) }
     }
 }
 
@@ -266,7 +299,7 @@ impl Done<'_> {
             return String::new();
         };
         let slowest = self.report.slowest(SLOWEST).into_iter();
-        let slowest = slowest.map(|slow| format!("{} {}", slow.tenant, text::elapsed(slow.elapsed)));
+        let slowest = slowest.map(|slow| format!("{} {}", shown(slow), text::elapsed(slow.elapsed)));
         format!("slowest  {}\nmedian   {}\n", slowest.collect::<Vec<_>>().join(", "), text::elapsed(median))
     }
 
@@ -287,7 +320,7 @@ impl Done<'_> {
                 // The enum can grow; the counts of the report do not depend on it.
                 _ => "other",
             };
-            vec![Cell::new(&outcome.tenant), text::state(paper, kind), Cell::new(text::elapsed(outcome.elapsed))]
+            vec![Cell::new(shown(outcome)), text::state(paper, kind), Cell::new(text::elapsed(outcome.elapsed))]
         });
         let columns = [Column::Text("TENANT"), Column::Text("OUTCOME"), Column::Number("TIME")];
         format!("\n{}\n", text::table(paper, &columns, rows))
