@@ -42,16 +42,20 @@ fn succeeded(output: &Output) -> String {
     text(&output.stderr)
 }
 
-/// The server of a folder: its process, and a connection to it.
+/// The server of a folder: its process, and a superuser's connection to the application's database.
 fn server(folder: &Path) -> (i32, Client) {
     let started = Instant::now();
     loop {
         let file = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
         let lines: Vec<&str> = file.lines().collect();
-        if let [pid, _, _, _, socket, ..] = lines[..]
-            && let Ok(client) = Config::new().host_path(PathBuf::from(socket)).user("postgres").connect(NoTls)
-        {
-            return (pid.parse().unwrap(), client);
+        let connection = fs::read_to_string(folder.join("connection")).unwrap_or_default();
+        let database = connection.lines().find_map(|line| line.strip_prefix("database="));
+        if let ([pid, _, _, port, socket, ..], Some(database)) = (&lines[..], database) {
+            let mut config = Config::new();
+            config.host_path(PathBuf::from(socket)).port(port.parse().unwrap()).user("postgres").dbname(database);
+            if let Ok(client) = config.connect(NoTls) {
+                return (pid.parse().unwrap(), client);
+            }
         }
         assert!(started.elapsed() < PATIENCE, "no server has started: {file}");
         thread::sleep(Duration::from_millis(5));

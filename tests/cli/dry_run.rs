@@ -33,7 +33,7 @@ fn a_dry_run_shows_the_sql_and_changes_nothing() {
     assert_eq!(code, 0);
     assert_eq!(names, [(&json!("registry"), &null), (&json!("shared"), &null), (&json!("tenant"), &json!("acme"))]);
     assert_eq!(schemas[1]["migrations"], json!(SHARED));
-    assert_eq!(keys(&schemas[1]), ["messages", "migrations", "set", "tenant"]);
+    assert_eq!(keys(&schemas[1]), ["messages", "migrations", "schema", "set", "tenant"]);
     let message = schemas[2]["messages"][0].as_str().unwrap();
     assert!(ran.stdout.contains(message.trim_end()), "the text has the message of the object");
 }

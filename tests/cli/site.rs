@@ -68,7 +68,8 @@ pub(crate) fn binary(args: &[&str]) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let others = ["DATABASE_URL", "RUST_LOG", "RUST_BACKTRACE", "NO_COLOR", "COLUMNS", "TERM"];
-        if name.starts_with("PG") || name.starts_with("CLICOLOR") || others.contains(&name.as_ref()) {
+        let prefixes = ["PG", "POSTGRES_", "DB_", "MIGRATE_", "CLICOLOR"];
+        if prefixes.iter().any(|prefix| name.starts_with(prefix)) || others.contains(&name.as_ref()) {
             command.env_remove(name.as_ref());
         }
     }
@@ -145,6 +146,9 @@ impl Site {
     pub(crate) fn adopt(&self, schema: &str, sql: &str) {
         self.execute(&format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {sql}"));
         self.run(&["tenant", "adopt", schema]).succeeded();
+        if !sql.is_empty() {
+            self.run(&["tenant", "baseline", schema, "--at", "none"]).succeeded();
+        }
     }
 
     pub(crate) fn execute(&self, sql: &str) {
@@ -162,10 +166,12 @@ macro_rules! assert_page {
         insta::with_settings!({
             filters => vec![
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "YYYY-MM-DDThh:mm:ssZ"),
+                (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
                 (r"\(os error \d+\)", "(os error [number])"),
                 (r"(OUTCOME) +TIME\b", "$1  TIME"),
                 (r"(created|migrated|current|ahead|busy|failed) +\d+(\.\d+)? m?s\b", "$1  [time]"),
                 (r"\d+(\.\d+)? m?s\b", "[time]"),
+                (r"tried for \d+(\.\d+)?s\b", "tried for [time]"),
             ],
             omit_expression => true,
         }, { insta::assert_snapshot!($name, $page) });

@@ -11,8 +11,8 @@ fn status_tells_where_every_schema_stands() {
     let shared = json!({"version": 6, "latest": 6, "state": "current", "pending": [], "problem": null});
     assert_eq!(status["shared"], shared);
     let acme = json!({
-        "name": "acme", "status": "active", "version": 11, "latest": 11, "state": "current", "pending": [],
-        "problem": null, "last_error": null
+        "name": "acme", "schema": "acme", "status": "active", "version": 11, "latest": 11, "state": "current",
+        "pending": [], "problem": null, "last_error": null
     });
     assert_eq!(status["tenants"], json!([acme]));
     assert_eq!(status["pending"], json!(false));

@@ -7,7 +7,7 @@ use crate::site::{Site, assert_page};
 #[test]
 fn tenants_have_all_their_fields() {
     let site = Site::new();
-    let created = |created| json!({"tenants": [{"name": "acme", "created": created, "version": 11}]});
+    let created = |created| json!({"tenants": [{"name": "acme", "schema": "acme", "created": created, "version": 11}]});
     assert_eq!(site.json(&["tenant", "create", "acme"]), (0, created(true)));
     assert_eq!(site.json(&["tenant", "create", "acme"]), (0, created(false)));
     site.execute(
@@ -28,7 +28,7 @@ fn tenants_have_all_their_fields() {
     assert_eq!(
         *tenant,
         json!({
-            "id": 1, "name": "acme", "display_name": "Acme", "status": "active", "version": 11,
+            "id": 1, "name": "acme", "schema": "acme", "display_name": "Acme", "status": "active", "version": 11,
             "created_at": null, "migrated_at": null, "last_error": null,
             "domains": [{"host": "shop.example.com", "is_primary": false}],
             "metadata": {"credit": 12_345_678_901_234_567_890_u64}
@@ -41,7 +41,8 @@ fn tenants_made_before_a_failure_are_told_of() {
     let site = Site::new();
     site.execute("CREATE SCHEMA taken");
     let (code, done) = site.json(&["tenant", "create", "acme", "taken", "globex"]);
-    assert_eq!((code, &done["tenants"]), (1, &json!([{"name": "acme", "created": true, "version": 11}])));
+    let acme = json!({"name": "acme", "schema": "acme", "created": true, "version": 11});
+    assert_eq!((code, &done["tenants"]), (1, &json!([acme])));
     assert!(done["error"]["message"].as_str().unwrap().contains("tenant adopt taken"), "{done}");
     assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 1);
 }
@@ -99,4 +100,53 @@ fn a_command_for_several_tenants_names_none_of_them() {
     let (_, status) = site.json(&["status"]);
     let problem = status["tenants"][1]["problem"].as_str().unwrap();
     assert!(problem.contains("= help: `migrate tenant forget globex` removes it"), "{problem}");
+}
+
+#[test]
+fn a_tenant_and_its_schema_have_names_of_their_own() {
+    let site = Site::new();
+    assert_page!("names_no_schema", site.page(&["tenant", "create", "acme-corp"]));
+    assert_eq!(site.run(&["up", "--create", "acme-corp"]).code, 1);
+    assert_page!("names_created", site.page(&["tenant", "create", "acme-corp", "--schema", "t_42"]));
+    let (_, done) = site.json(&["tenant", "create", "acme-corp"]);
+    let acme = json!({"name": "acme-corp", "schema": "t_42", "created": false, "version": 11});
+    assert_eq!(done["tenants"], json!([acme]));
+    assert_page!("names_another_schema", site.page(&["tenant", "create", "acme-corp", "--schema=t_43"]));
+    assert_page!("names_schema_of_another", site.page(&["tenant", "create", "--schema=t_42", "Globex & Co."]));
+    site.run(&["tenant", "create", "--schema=Team \"x\"", "--", "-x"]).succeeded();
+    site.run(&["tenant", "create", "--schema=\u{20ac}", "\u{1f980} \u{4e16}\u{754c}"]).succeeded();
+    site.run(&["tenant", "create", "plain"]).succeeded();
+    site.execute("UPDATE migrations.tenants SET created_at = '2026-01-02T03:04:05Z', migrated_at = created_at");
+    assert_page!("names_list", site.page(&["tenant", "list"]));
+    assert_page!("names_show", site.page(&["tenant", "show", "--", "-x"]));
+    assert_page!("names_status", site.page(&["status"]));
+    let (_, status) = site.json(&["status"]);
+    assert_eq!((&status["tenants"][1]["name"], &status["tenants"][1]["schema"]), (&json!("-x"), &json!("Team \"x\"")));
+
+    site.execute(
+        "DELETE FROM t_42.refinery_schema_history WHERE version = 11; UPDATE migrations.tenants SET digest = NULL",
+    );
+    let (code, done) = site.json(&["up", "--tenant", "acme-corp"]);
+    let failure = &done["failures"][0];
+    assert_eq!((code, &failure["tenant"], &failure["schema"]), (1, &json!("acme-corp"), &json!("t_42")), "{done}");
+    assert!(failure["text"].as_str().unwrap().starts_with("tenant acme-corp (schema t_42): "), "{failure}");
+    site.run(&["up", "--tenant=-x"]).succeeded();
+    site.run(&["tenant", "domain", "add", "--primary", "--", "-x", "x.example.com"]).succeeded();
+}
+
+#[test]
+fn a_schema_of_any_name_is_adopted_and_forgotten_by_the_commands_that_the_errors_name() {
+    let site = Site::with_tenants(&[]);
+    site.execute("CREATE SCHEMA \"Old one's\"; CREATE SCHEMA \"Other\"");
+    assert_page!("names_exists", site.page(&["tenant", "create", "--schema=Old one's", "--", "-old"]));
+    assert_page!("names_adopted", site.page(&["tenant", "adopt", "--schema=Old one's", "--", "-old"]));
+    site.run(&["tenant", "adopt", "Other"]).succeeded();
+    assert_eq!(site.json(&["up"]).1["tenants"]["migrated"], 2);
+    assert_page!("names_forget_too_early", site.page(&["tenant", "forget", "--", "-old"]));
+    site.execute("DROP SCHEMA \"Old one's\" CASCADE; DROP SCHEMA \"Other\" CASCADE");
+    assert_page!("names_missing", site.page(&["status"]));
+    for args in [&["tenant", "forget", "--", "-old"][..], &["tenant", "forget", "Other"]] {
+        site.run(args).succeeded();
+    }
+    assert_eq!(site.count("SELECT count(*) FROM migrations.tenants"), 0);
 }

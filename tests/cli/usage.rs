@@ -7,22 +7,26 @@ use crate::site::{NOBODY_LISTENS, PASSWORD, Ran, Site, assert_page, binary, run}
 #[test]
 fn a_command_line_that_cannot_be_used_exits_with_2() {
     let with_url = |query: &str| format!("postgres://app:{PASSWORD}@localhost/app{query}");
-    let cases: [(&str, &[&str]); 15] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("usage_no_database", &["up"]),
         ("usage_no_command", &[]),
         ("usage_url", &["status", "--database-url", "postgres://app:s3cret@local host:x/app"]),
-        ("usage_tls", &["status", "--database-url", &with_url("?sslmode=require")]),
+        ("usage_tls", &["status", "--database-url", &with_url("?sslmode=verify-full&sslrootcert=/nowhere/root.crt")]),
         ("usage_url_as_argument", &["status", &with_url("")]),
-        ("usage_name", &["tenant", "create", "Acme"]),
-        ("usage_reserved_name", &["up", "--create", "pg_acme"]),
+        ("usage_name", &["tenant", "create", " acme"]),
+        ("usage_reserved_name", &["tenant", "create", "acme", "--schema", "pg_acme"]),
+        ("usage_one_schema", &["tenant", "create", "acme", "globex", "--schema", "t_42"]),
         ("usage_duration", &["up", "--wait", "30"]),
         ("usage_jobs", &["up", "--jobs", "0"]),
         ("usage_contradiction", &["up", "--shared-only", "--tenant", "acme"]),
         ("usage_two_limits", &["up", "--fail-fast", "--max-failures", "3"]),
         ("usage_lock_timeout", &["up", "--lock-timeout", "0s"]),
+        ("usage_statement_timeout", &["up", "--statement-timeout", "25days"]),
         ("usage_pool_size", &["pool", "fill", "0"]),
         ("usage_embedded_and_url", &["up", "--embedded", "--database-url", &with_url("")]),
         ("usage_embedded_in_two_words", &["up", "--embedded", "folder"]),
+        ("usage_dev_and_url", &["dev", "--database-url", &with_url("")]),
+        ("usage_dev_create_url", &["dev", "--create", "acme", "url"]),
     ];
     for (name, args) in cases {
         let ran = run(args);

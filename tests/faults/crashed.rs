@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use migrations_core::{Database, Event, RunOptions, State};
+use migrations_core::{Database, Event, ImportOptions, RunOptions, State, Tool};
 use migrations_embedded::Server;
 use postgres::{Client, NoTls};
 
@@ -102,4 +102,25 @@ fn a_sign_up_that_was_reported_survives_a_crash() {
         let found = migrator.tenant(&database, &name(tenant)).unwrap();
         assert_eq!(found.map(|tenant| tenant.version), Some(Some(2)), "{tenant}");
     }
+}
+
+/// The transaction of one schema does not wait for the disk; the import does at its end.
+#[test]
+fn an_import_that_was_reported_survives_a_crash() {
+    let mut server = Server::builder().durable(true).setting("wal_writer_delay", "10s").start_throwaway().unwrap();
+    let url = server.url("postgres");
+    let tables = ["acme", "globex"].map(|schema| {
+        format!(
+            "CREATE SCHEMA {schema}; CREATE TABLE {schema}.schema_migrations (version bigint PRIMARY KEY, \
+             dirty boolean NOT NULL); INSERT INTO {schema}.schema_migrations VALUES (2, false);"
+        )
+    });
+    Client::connect(&url, NoTls).unwrap().batch_execute(&tables.concat()).unwrap();
+    let (migrator, database) = (small(&[NOTES, AUTHOR]), Database::from_url(&url).unwrap());
+    let import = migrator.import(&database, Tool::GolangMigrate, &ImportOptions::new()).unwrap();
+    assert!(import.is_success() && import.schemas().count() == 2, "{import:?}");
+    server.crash_and_restart().unwrap();
+    let status = migrator.verify(&Database::from_url(&server.url("postgres")).unwrap()).unwrap();
+    let current = status.tenants.iter().filter(|tenant| tenant.schema.state == State::Current).count();
+    assert_eq!(current, 2, "{status:?}");
 }

@@ -7,6 +7,7 @@
 //! | `failure` | what a failing migration leaves, and the text of its failure |
 //! | `falls_through` | an unqualified name that is changed is the tenant's own |
 //! | `tenants` | get-or-create, adoption, domains |
+//! | `names` | tenants and schemas of any name |
 //! | `processes` | several processes at once |
 //! | `takeover` | a database that refinery created, and one that differs from the binary |
 //! | `fleet` | workers, replicas, retries, budgets, groups, the barrier |
@@ -15,6 +16,7 @@
 //! | `outside` | migrations that run outside a transaction |
 //! | `units` | the units of such a migration, each of which runs once |
 //! | `extensions` | extensions that tenants need |
+//! | `import` | histories of other tools |
 //! | `versions` | registries of older binaries, and older binaries beside newer ones |
 //! | `canary` | changes outside a migration's tenant, however it makes them |
 //! | `enums` | tenants that need commits between their migrations |
@@ -37,8 +39,10 @@ mod failure;
 mod falls_through;
 mod fixture;
 mod fleet;
+mod import;
 mod intent;
 mod leaks;
+mod names;
 mod order;
 mod outside;
 mod path;

@@ -129,7 +129,7 @@ fn a_rehearsal_is_what_a_run_sends_and_sends_nothing() {
     };
     assert_eq!(
         titles(&migrator),
-        ["registry V1__registry V2__leases_and_marks", "shared V1__plans", "tenant V1__notes V2__author"]
+        ["registry V1__registry V2__leases_and_marks V3__names", "shared V1__plans", "tenant V1__notes V2__author"]
     );
     assert_eq!(number(&test, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('acme', 'migrations')"), 0);
 

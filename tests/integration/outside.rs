@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use migrations_core::{MigrationSet, State};
+use migrations_core::{Baseline, MigrationSet, State, TenantSelection};
 use migrations_testing::TestDatabase;
 
 use crate::fixture::{NOTES, TAGS, column, execute, exists, history, migrator, name, number, set, with_tenants};
@@ -118,7 +118,8 @@ fn a_set_that_begins_outside_a_transaction_makes_its_history_table_first() {
     let migrator = migrator(&[index]);
     let test = TestDatabase::new().unwrap();
     execute(&test, "CREATE SCHEMA acme; CREATE TABLE acme.notes (body text)");
-    migrator.adopt_tenant(test.database(), &name("acme")).unwrap();
+    let (acme, nothing) = (TenantSelection::Named(vec![name("acme")]), Baseline::at_nothing().adopt(true));
+    assert!(migrator.baseline_tenants(test.database(), &acme, &nothing).unwrap().is_success());
     let report = migrator.run(test.database()).unwrap();
     assert_eq!(report.tenants.migrated, 1, "{:?}", report.failures);
     assert_eq!(history(&test, "acme"), ["1"]);

@@ -1,7 +1,7 @@
 //! Statements outside a transaction mean the same in an old tenant and in a new one, and use the same settings.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migrations_core::Migrator;
 use migrations_testing::TestDatabase;
@@ -145,6 +145,26 @@ fn a_lock_timeout_reaches_a_statement_outside_a_transaction() {
         assert!(!report.failures[0].blockers().is_empty(), "it says who holds the lock");
     });
     assert!(newer.run(test.database()).unwrap().is_success());
+}
+
+#[test]
+fn a_statement_timeout_reaches_a_statement_outside_a_transaction_and_one_inside() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex"]);
+    for slow in [
+        "SELECT pg_sleep(60)",
+        "-- migrate: no-transaction idempotent\nDO $$ BEGIN PERFORM pg_sleep(60); COMMIT; END $$;",
+    ] {
+        let newer = migrator(&[NOTES, ("V2__slow", slow)]).statement_timeout(Duration::from_millis(150));
+        let started = Instant::now();
+        let report = newer.run(test.database()).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(50), "it was not cancelled: {slow}");
+        assert_eq!(report.failures.len(), 2, "{slow}");
+        for failure in &report.failures {
+            assert_eq!(failure.sqlstate(), Some("57014"), "{failure}");
+            let says = "150ms, the statement_timeout that Migrator::statement_timeout sets";
+            assert!(failure.to_string().contains(says), "{failure}");
+        }
+    }
 }
 
 const BATCHES: (&str, &str) = (

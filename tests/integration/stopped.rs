@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use migrations_core::{Error, Event, Interrupt, Report, RunOptions};
+use migrations_core::{Database, Error, Event, Interrupt, Report, RunOptions};
 use migrations_testing::TestDatabase;
 
-use crate::fixture::{AUTHOR, NOTES, TAGS, column, exists, history, migrator, name, number, set, with_tenants};
+use crate::fixture::{
+    AUTHOR, NOTES, TAGS, column, exists, history, migrator, name, number, set, wait_until, with_tenants,
+};
 
 #[test]
 fn a_run_that_is_limited_to_no_tenant_touches_none() {
@@ -90,6 +92,46 @@ fn an_interrupt_from_code_ends_a_run_with_its_report() {
 
     let report = migrator(&[NOTES, AUTHOR]).run(test.database()).unwrap();
     assert_eq!((report.tenants.current, report.tenants.migrated), (1, 2));
+}
+
+#[test]
+fn a_drain_begins_nothing_and_lets_what_has_begun_finish() {
+    let test = with_tenants(&migrator(&[NOTES]), &["acme", "globex", "initech"]);
+    let interrupt = Interrupt::new();
+    let slow = ("V2__slow", "SELECT pg_sleep(1)");
+    let newer = migrator(&[NOTES, slow]).jobs(1).interrupted_by(&interrupt);
+    let stopped = std::thread::scope(|scope| {
+        let run = scope.spawn(|| newer.run(test.database()));
+        let asleep = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+        wait_until(&test, asleep);
+        interrupt.drain(Duration::from_hours(1));
+        run.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(stopped.error, Error::Interrupted) && stopped.is_durable, "{stopped:?}");
+    let tenants = stopped.report.tenants;
+    assert_eq!((tenants.migrated, tenants.skipped, tenants.failed, tenants.total), (1, 2, 0, 3));
+    assert!(interrupt.is_draining() && !interrupt.is_raised());
+
+    assert!(matches!(newer.get_or_create_tenant(test.database(), &name("hooli")), Err(Error::Interrupted)));
+    assert!(matches!(newer.fill_pool(test.database(), 1), Err(Error::Interrupted)));
+    assert_eq!(newer.tenants(test.database()).unwrap().len(), 3, "reading goes on");
+    let report = migrator(&[NOTES, slow]).run(test.database()).unwrap();
+    assert_eq!((report.tenants.current, report.tenants.migrated), (1, 2));
+}
+
+#[test]
+fn a_drain_ends_the_wait_for_a_server() {
+    let interrupt = Interrupt::new();
+    let nowhere = Database::from_url("postgres://nobody@127.0.0.1:1/none").unwrap().with_wait(Duration::from_hours(1));
+    let waiting = migrator(&[NOTES]).interrupted_by(&interrupt);
+    let start = Instant::now();
+    let stopped = std::thread::scope(|scope| {
+        let run = scope.spawn(|| waiting.run(&nowhere));
+        interrupt.drain(Duration::from_hours(1));
+        run.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(stopped.error, Error::Interrupted), "{stopped}");
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -48,10 +48,13 @@ fn a_schema_that_is_nobodys_is_refused_and_can_be_adopted() {
     execute(&test, "CREATE SCHEMA legacy; CREATE TABLE legacy.notes (id bigint)");
 
     let refused = migrator.get_or_create_tenant(test.database(), &name("legacy"));
-    assert!(matches!(refused, Err(Error::SchemaExists(ref tenant)) if tenant.as_str() == "legacy"), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::SchemaExists { ref schema, .. }) if schema.as_str() == "legacy"),
+        "{refused:?}"
+    );
     assert_eq!(number(&test, "SELECT count(*) FROM migrations.tenants"), 1);
 
-    assert!(matches!(migrator.adopt_tenant(test.database(), &name("nobody")), Err(Error::NothingToAdopt(_))));
+    assert!(matches!(migrator.adopt_tenant(test.database(), &name("nobody")), Err(Error::NothingToAdopt { .. })));
     execute(
         &test,
         "DROP TABLE legacy.notes; ALTER SCHEMA legacy RENAME TO old; DELETE FROM migrations.tenants; \
@@ -69,7 +72,7 @@ fn a_schema_that_is_nobodys_is_refused_and_can_be_adopted() {
 fn only_a_tenant_whose_schema_is_gone_is_forgotten() {
     let migrator = migrator(&[NOTES]);
     let test = with_tenants(&migrator, &["acme"]);
-    assert!(matches!(migrator.forget_tenant(test.database(), &name("acme")), Err(Error::SchemaStillThere(_))));
+    assert!(matches!(migrator.forget_tenant(test.database(), &name("acme")), Err(Error::SchemaStillThere { .. })));
     assert!(matches!(migrator.forget_tenant(test.database(), &name("nobody")), Err(Error::UnknownTenant(_))));
     execute(&test, "DROP SCHEMA acme CASCADE");
     assert_eq!(migrator.status(test.database()).unwrap().tenants[0].schema.state, State::Missing);

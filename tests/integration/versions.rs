@@ -31,7 +31,7 @@ fn a_registry_that_an_older_binary_made_is_read_as_it_is_and_migrated_by_the_nex
 
     let report = both().run(test.database()).unwrap();
     assert_eq!((report.tenants.total, report.tenants.migrated), (2, 1), "{:?}", report.failures);
-    assert_eq!(column(&test, "SELECT max(version)::text FROM migrations.refinery_schema_history"), ["2"]);
+    assert_eq!(column(&test, "SELECT max(version)::text FROM migrations.refinery_schema_history"), ["3"]);
     let globex = both().tenant(test.database(), &name("globex")).unwrap().unwrap();
     assert_eq!((globex.status.as_str(), globex.metadata.as_str()), ("suspended", r#"{"seats": 5}"#));
     assert_eq!(column(&test, "SELECT body FROM acme.notes"), ["kept"]);
@@ -45,7 +45,7 @@ fn a_registry_that_an_older_binary_made_is_read_as_it_is_and_migrated_by_the_nex
 fn a_sign_up_is_the_first_to_find_a_registry_of_an_older_binary() {
     let test = made_by_an_older_binary();
     assert!(both().get_or_create_tenant(test.database(), &name("initech")).unwrap().1);
-    assert_eq!(column(&test, "SELECT max(version)::text FROM migrations.refinery_schema_history"), ["2"]);
+    assert_eq!(column(&test, "SELECT max(version)::text FROM migrations.refinery_schema_history"), ["3"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A signal ends a run, but does not undo what was committed.
+//! A signal ends a run, but does not undo what was committed. Statements that have no time to finish are cancelled; the
+//! time for it is proved in `tests/faults/signalled.rs`.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ const ASLEEP: &str = "SELECT count(*) FROM pg_stat_activity
 
 /// A run that has created tenant `fast` and is creating tenant `slow`.
 fn run_that_is_stuck(site: &Site) -> Child {
-    let up = ["up", "--jobs", "1", "--create", "fast", "--create", "slow", "--create", "later"];
+    let up = ["up", "--grace", "0s", "--jobs", "1", "--create", "fast", "--create", "slow", "--create", "later"];
     let child = site.command(&up).spawn().unwrap();
     site.wait_until(ASLEEP, 1);
     child
@@ -83,7 +84,7 @@ fn a_run_that_is_done_when_the_signal_comes_is_written_down_as_done() {
 #[test]
 fn an_interrupted_run_is_one_object_with_its_report_and_its_error() {
     let site = site_with_a_slow_tenant("PERFORM pg_sleep(600);");
-    let up = ["up", "--jobs", "1", "--create", "fast", "--create", "slow", "--format", "json"];
+    let up = ["up", "--grace", "0s", "--jobs", "1", "--create", "fast", "--create", "slow", "--format", "json"];
     let child = site.command(&up).spawn().unwrap();
     site.wait_until(ASLEEP, 1);
     signal(&child, "INT");
@@ -118,7 +119,7 @@ fn a_signal_ends_the_wait_for_another_run() {
     let site = Site::with_tenants(&[]);
     let mut other = site.test.client().unwrap();
     other.batch_execute("SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
-    let child = site.command(&["up", "--create", "acme", "--lock-wait", "10m"]).spawn().unwrap();
+    let child = site.command(&["up", "--create", "acme", "--lock-wait", "10m", "--grace", "10m"]).spawn().unwrap();
     // The query leaves out the sessions of this test: the previous one may not have ended yet.
     let connected =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migrate' AND datname = current_database()
@@ -137,7 +138,7 @@ fn a_signal_ends_the_wait_for_another_run() {
 #[test]
 fn a_signal_ends_a_sign_up_too() {
     let site = site_with_a_slow_tenant("PERFORM pg_sleep(600);");
-    let child = site.command(&["tenant", "create", "fast", "slow"]).spawn().unwrap();
+    let child = site.command(&["tenant", "create", "fast", "slow", "--grace", "0s"]).spawn().unwrap();
     site.wait_until(ASLEEP, 1);
     signal(&child, "TERM");
     let ran = Ran::new(child.wait_with_output().unwrap());

@@ -6,7 +6,7 @@ use crate::site::Site;
 fn site_with_a_failure() -> Site {
     let site = Site::with_tenants(&["acme"]);
     site.execute("CREATE SCHEMA bad; CREATE TABLE bad.suppliers (id bigint)");
-    site.run(&["tenant", "adopt", "bad"]).succeeded();
+    site.run(&["tenant", "baseline", "bad", "--adopt", "--at", "none"]).succeeded();
     site
 }
 

@@ -56,20 +56,23 @@ fn schemas(test: &TestDatabase) -> Vec<String> {
 }
 
 #[test]
-fn a_name_holds_letters_digits_and_underscores_or_is_none() {
+fn a_name_is_what_it_says_or_is_none() {
+    let directs = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     runner(20_000)
         .run(&name(), |text| {
-            let good = (1..=63).contains(&text.len())
-                && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-                && !text.as_bytes()[0].is_ascii_digit()
-                && !text.starts_with("pg_")
-                && text != "information_schema";
-            prop_assert_eq!(text.parse::<SchemaName>().is_ok(), good);
+            let fits = (1..=63).contains(&text.len()) && !text.contains('\0');
+            let reserved = text.starts_with("pg_") || text == "information_schema" || text == "$user";
+            let schema = text.parse::<SchemaName>();
+            prop_assert_eq!(schema.is_ok(), fits && !reserved);
+            let is_visible = text.trim() == text && !text.contains(|c: char| c.is_control() || directs(c));
             let tenant = text.parse::<TenantName>();
-            prop_assert_eq!(tenant.is_ok(), good && text != "public");
-            // A refused text is repeated so that a terminal shows it and does not execute it.
-            if let Err(error) = tenant {
-                prop_assert!(!error.to_string().contains(|c: char| c.is_control()), "{:?}", error.to_string());
+            prop_assert_eq!(tenant.is_ok(), fits && is_visible);
+            // A text is shown so that a terminal does not execute it, refused or not.
+            for shown in [
+                tenant.map_or_else(|e| e.to_string(), |n| n.to_string()),
+                schema.map_or_else(|e| e.to_string(), |n| n.to_string()),
+            ] {
+                prop_assert!(!shown.contains(|c: char| c.is_control()), "{:?}", shown);
             }
             Ok(())
         })
@@ -79,19 +82,24 @@ fn a_name_holds_letters_digits_and_underscores_or_is_none() {
 #[test]
 fn the_server_takes_every_tenant_as_it_is_named() {
     let test = TestDatabase::new().unwrap();
-    let migrator = migrator();
+    let migrator = migrator().schema_for(|tenant| tenant.as_str().parse::<SchemaName>());
     let mut expected = vec!["migrations".to_owned(), "public".to_owned()];
     let made = std::cell::RefCell::new(&mut expected);
-    runner(60)
+    runner(120)
         .run(&name(), |text| {
             let Ok(name) = text.parse::<TenantName>() else { return Ok(()) };
             let found = migrator.get_or_create_tenant(test.database(), &name);
-            if text == "migrations" || text.starts_with("__spare_") {
+            if text.parse::<SchemaName>().is_err() {
+                prop_assert!(matches!(found, Err(Error::NoSchema { .. })), "{:?}", found);
+                return Ok(());
+            }
+            if ["migrations", "public"].contains(&&*text) || text.starts_with("__spare_") {
                 prop_assert!(matches!(found, Err(Error::NameInUse(..))), "{:?}", found);
                 return Ok(());
             }
             let (tenant, created) = found.unwrap();
             prop_assert_eq!(tenant.name.as_str(), &text);
+            prop_assert_eq!(tenant.schema.as_str(), &text);
             if created {
                 made.borrow_mut().push(text);
             }
@@ -104,8 +112,40 @@ fn the_server_takes_every_tenant_as_it_is_named() {
 }
 
 #[test]
+fn a_schema_holds_any_text_that_the_server_keeps_whole() {
+    let test = TestDatabase::new().unwrap();
+    let migrator = migrator();
+    let number = std::cell::Cell::new(0);
+    runner(60)
+        .run(&name(), |text| {
+            let Ok(schema) = text.parse::<SchemaName>() else { return Ok(()) };
+            number.set(number.get() + 1);
+            let tenant = format!("tenant {}", number.get()).parse().unwrap();
+            match migrator.get_or_create_tenant_in(test.database(), &tenant, &schema) {
+                Ok((found, _)) => {
+                    let found = migrator.tenant(test.database(), &found.name).unwrap();
+                    prop_assert_eq!(found.map(|found| found.schema), Some(schema));
+                }
+                Err(error) => {
+                    prop_assert!(matches!(error, Error::SchemaInUse { .. } | Error::SchemaTaken { .. }), "{:?}", error);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(!migrator.status(test.database()).unwrap().is_pending());
+}
+
+#[test]
 fn registry_and_shared_tables_can_be_in_schemas_of_any_name_that_is_one() {
-    for (registry, shared) in [("select", "user"), ("_", "__"), ("null", "public"), (&*"r".repeat(63), "table")] {
+    for (registry, shared) in [
+        ("select", "user"),
+        ("_", "__"),
+        ("null", "public"),
+        (&*"r".repeat(63), "table"),
+        ("it's $migrate$ \"here\"", r"O'Neill \ %tenants% $1"),
+        ("Registry", "a, b"),
+    ] {
         let test = TestDatabase::new().unwrap();
         let migrator = migrator().registry_schema(registry.parse().unwrap()).shared_schema(shared.parse().unwrap());
         let tenant = "order".parse().unwrap();

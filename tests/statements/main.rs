@@ -19,8 +19,12 @@ mod failure;
 mod falls_through;
 #[path = "../integration/fixture.rs"]
 mod fixture;
+#[path = "../integration/import.rs"]
+mod import;
 #[path = "../integration/leaks.rs"]
 mod leaks;
+#[path = "../integration/names.rs"]
+mod names;
 #[path = "../integration/order.rs"]
 mod order;
 #[path = "../integration/outside.rs"]

@@ -20,6 +20,18 @@ pub(crate) struct PgBouncer {
 impl PgBouncer {
     /// `None` where the program is not installed, or may not run: root has to give its rights up to somebody.
     pub(crate) fn start(server: &Server, settings: &str) -> Option<Self> {
+        let server = format!("host={} port={}", server.socket_dir().display(), server.port());
+        Self::start_between(&server, settings, |url| {
+            Client::connect(url, NoTls).map(|_| ()).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The same for a server that is reached in this way, with a function that connects to the pooler as it has to be.
+    pub(crate) fn start_between(
+        server: &str,
+        settings: &str,
+        connect: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"];
         let program = program.into_iter().find(|program| Path::new(program).exists())?;
         let is_root = command("id", &["-u"])? == "0";
@@ -34,11 +46,9 @@ impl PgBouncer {
         std::fs::write(&users, "\"postgres\" \"\"\n").ok()?;
         let ini = folder.path().join("pgbouncer.ini");
         let text = format!(
-            "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+            "[databases]\n* = {server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = transaction\nmax_client_conn = 200\n\
              admin_users = postgres\n{user}\n{settings}\n",
-            server.socket_dir().display(),
-            server.port(),
             users.display(),
         );
         std::fs::File::create(&ini).ok()?.write_all(text.as_bytes()).ok()?;
@@ -47,7 +57,7 @@ impl PgBouncer {
         pooler.arg("-q").arg(&ini).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut pooler = Self { child: pooler.spawn().ok()?, port, folder };
         let start = Instant::now();
-        while let Err(error) = Client::connect(&pooler.url("pgbouncer"), NoTls) {
+        while let Err(error) = connect(&pooler.url("pgbouncer")) {
             let is_over = pooler.child.try_wait().unwrap().is_some();
             assert!(!is_over && start.elapsed() < Duration::from_secs(10), "{error}\n{}", pooler.log());
             std::thread::sleep(Duration::from_millis(10));

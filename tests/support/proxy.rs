@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use migrations_core::Database;
 use postgres::Config;
-use postgres::config::Host;
+use postgres::config::{Host, SslMode};
 
 /// A running proxy. Its threads end with the connections they serve, the last one with the process.
 pub(crate) struct Proxy {
@@ -80,6 +80,8 @@ impl Proxy {
         if let Some(password) = self.config.get_password() {
             config.password(password);
         }
+        // It does not know the message that asks for TLS.
+        config.ssl_mode(SslMode::Disable);
         Database::from_config(config).unwrap()
     }
 

@@ -56,9 +56,9 @@ impl Severing {
         Self { address, state }
     }
 
-    /// The URL of a database, through the proxy.
+    /// The URL of a database, through the proxy. It does not know the message that asks for TLS.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{database}", self.address)
+        format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
     }
 
     /// The queries so far; of one in the extended protocol, nothing.
