@@ -182,17 +182,26 @@ fn no_tenant_is_begun_after_a_drain() {
 #[test]
 fn a_history_that_another_session_has_for_itself_is_waited_for_no_longer_than_other_locks() {
     let test = live(&["acme"], &[NOTES]);
-    let migrator = migrator(&ALL).lock_timeout(Duration::from_millis(200));
+    let (waits, is_waiting) = std::sync::mpsc::channel();
+    let migrator = migrator(&ALL).lock_timeout(Duration::from_millis(200)).on_event(move |event| {
+        if matches!(event, Event::Waiting { .. }) {
+            waits.send(()).unwrap();
+        }
+    });
     baseline(&migrator, &test, "acme", &Baseline::at(1).adopt(true));
     let (mut run, mut other) = (test.client().unwrap(), test.client().unwrap());
     run.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
     let done = std::thread::scope(|scope| {
         let call = scope.spawn(|| baseline(&migrator, &test, "acme", &Baseline::at(2).fake(true)));
         // It has read the history, and waits for the tenant's lock.
-        std::thread::sleep(Duration::from_secs(1));
+        is_waiting.recv_timeout(Duration::from_mins(1)).unwrap();
         other.batch_execute("BEGIN; LOCK TABLE acme.refinery_schema_history").unwrap();
         run.batch_execute("ROLLBACK").unwrap();
-        std::thread::sleep(Duration::from_secs(3));
+        // It ends while the other session still has the table.
+        let start = Instant::now();
+        while !call.is_finished() && start.elapsed() < Duration::from_mins(1) {
+            std::thread::yield_now();
+        }
         other.batch_execute("ROLLBACK").unwrap();
         call.join().unwrap()
     });

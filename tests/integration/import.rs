@@ -179,9 +179,8 @@ fn what_the_server_refuses_is_named_and_the_others_go_on() {
     assert!(!exists(&test, "acme.refinery_schema_history"));
 }
 
-#[test]
-fn a_history_that_changes_during_an_import_is_left_for_the_next_one() {
-    let test = database(&[tenant("acme"), tenant("globex")]);
+/// Imports sqlx's histories, and runs the statements after the import has read them and before it writes acme's.
+fn imported_around(test: &TestDatabase, statements: &str) -> Import {
     let mut other_run = test.client().unwrap();
     other_run.batch_execute("SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
     let (waits, is_waiting) = std::sync::mpsc::channel();
@@ -190,13 +189,22 @@ fn a_history_that_changes_during_an_import_is_left_for_the_next_one() {
             waits.send(()).unwrap();
         }
     });
-    let done = std::thread::scope(|scope| {
-        let importing = scope.spawn(|| import(&waiting, &test, Tool::Sqlx, &ImportOptions::new()));
+    std::thread::scope(|scope| {
+        let importing = scope.spawn(|| import(&waiting, test, Tool::Sqlx, &ImportOptions::new()));
         is_waiting.recv_timeout(Duration::from_mins(1)).unwrap();
-        execute(&test, "DELETE FROM acme._sqlx_migrations WHERE version = 2; ALTER TABLE acme.notes DROP author");
+        execute(test, statements);
         other_run.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
         importing.join().unwrap()
-    });
+    })
+}
+
+#[test]
+fn a_history_that_changes_during_an_import_is_left_for_the_next_one() {
+    let test = database(&[tenant("acme"), tenant("globex")]);
+    let done = imported_around(
+        &test,
+        "DELETE FROM acme._sqlx_migrations WHERE version = 2; ALTER TABLE acme.notes DROP author",
+    );
     assert_eq!((refusal(&done, "acme"), history(&test, "globex").len()), (&Refusal::Changed, 2));
     assert!(!exists(&test, "acme.refinery_schema_history"));
     let again = import(&both(), &test, Tool::Sqlx, &ImportOptions::new());
@@ -261,21 +269,8 @@ fn a_schema_with_two_inferred_matches_does_not_hold_back_the_others() {
 #[test]
 fn a_tenant_that_is_registered_during_an_import_is_left_for_the_next_one() {
     let test = database(&[tenant("acme"), tenant("globex")]);
-    let mut other_run = test.client().unwrap();
-    other_run.batch_execute("SELECT pg_advisory_lock(hashtextextended('migrate migrations acme', 0))").unwrap();
-    let (waits, is_waiting) = std::sync::mpsc::channel();
-    let waiting = both().on_event(move |event| {
-        if matches!(event, Event::Waiting { .. }) {
-            waits.send(()).unwrap();
-        }
-    });
-    let done = std::thread::scope(|scope| {
-        let importing = scope.spawn(|| import(&waiting, &test, Tool::Sqlx, &ImportOptions::new()));
-        is_waiting.recv_timeout(Duration::from_mins(1)).unwrap();
-        execute(&test, "INSERT INTO migrations.tenants (schema_name, version, digest) VALUES ('acme', 7, 42)");
-        other_run.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
-        importing.join().unwrap()
-    });
+    let done =
+        imported_around(&test, "INSERT INTO migrations.tenants (schema_name, version, digest) VALUES ('acme', 7, 42)");
     assert_eq!((refusal(&done, "acme"), history(&test, "globex").len()), (&Refusal::Changed, 2));
     assert!(!exists(&test, "acme.refinery_schema_history"));
     let claim = "SELECT concat_ws(' ', version, digest) FROM migrations.tenants WHERE schema_name = 'acme'";

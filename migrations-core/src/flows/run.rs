@@ -32,7 +32,7 @@ pub(crate) fn run(engine: &Engine<'_>, database: &Database, options: &RunOptions
     // The final records must not be cancelled; a cancellation that was already sent may still arrive.
     let client = connection.into_client();
     let is_interrupted = engine.interrupt().is_raised();
-    let done = done.map_err(|error| interrupted_or(engine, error));
+    let done = done.map_err(|error| engine.interrupted_or(error));
     let client = if is_interrupted { database.ready() } else { Ok(client) };
     let mut connection = match client {
         Ok(client) => Connection::new(database, client),
@@ -50,16 +50,11 @@ pub(crate) fn run(engine: &Engine<'_>, database: &Database, options: &RunOptions
     let made_sure = make_sure(engine, &mut connection, options, &mut report);
     report.elapsed = start.elapsed();
     if let Err(error) = made_sure {
-        let error = interrupted_or(engine, error);
+        let error = engine.interrupted_or(error);
         return Err(RunError { error, report: Box::new(report), is_durable: false });
     }
     engine.emit(&Event::Finished { report: &report });
     Ok(report)
-}
-
-/// Converts the error of a statement that the interrupt cancelled.
-fn interrupted_or(engine: &Engine<'_>, error: Error) -> Error {
-    if engine.interrupt().is_cause(error.sqlstate()) { Error::Interrupted } else { error }
 }
 
 /// How many passes a run makes over the tenants.
